@@ -1,0 +1,18 @@
+# The dom0 side of the lab, for jobs and cases (POSIX sh, busybox). Sourced; pulls in the parts.
+# LAB_standin=1 gives guests their disks through stock blkback instead of xvmsgd.
+LAB=${LAB:-/lab}
+now() { cut -d' ' -f1 /proc/uptime; }				# seconds with centiseconds
+since() { awk -v a="$1" -v b="$(now)" 'BEGIN { printf "%.1f", b - a }'; }
+say() { echo "@@ $*"; }						# for the person who waits
+# wait_until SECONDS COMMAND...: poll until it succeeds; 1 when time is up.
+wait_until()
+{
+	wu_end=$(( $(cut -d. -f1 /proc/uptime) + $1 )); shift
+	while ! "$@"; do
+		[ "$(cut -d. -f1 /proc/uptime)" -lt "$wu_end" ] || return 1
+		usleep 100000
+	done
+}
+. $LAB/stack.sh
+. $LAB/guest.sh
+. $LAB/check.sh

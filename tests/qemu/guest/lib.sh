@@ -1,0 +1,48 @@
+# What jobs and dom0's commands use inside a guest. Sourced by init.
+say() { echo "GUEST: $*"; }
+now() { cut -d' ' -f1 /proc/uptime; }
+since() { awk -v a="$1" -v b="$(now)" 'BEGIN { printf "%.2f", b - a }'; }
+# step NAME COMMAND...: runs it, says how it went and how long it took.
+step()
+{
+	st_name=$1 st_t=$(now); shift
+	"$@"
+	st_rc=$?
+	[ $st_rc = 0 ] && say "step ok $st_name $(since $st_t)" || say "step failed $st_name $(since $st_t) rc=$st_rc"
+	return $st_rc
+}
+wait_until()
+{
+	wu_end=$(( $(cut -d. -f1 /proc/uptime) + $1 )); shift
+	while ! "$@"; do
+		[ "$(cut -d. -f1 /proc/uptime)" -lt $wu_end ] || return 1
+		usleep 50000
+	done
+}
+# virtio before virtio_blk, whose module init registers with it; then the bus.
+load_modules()
+{
+	modprobe -a crc32c_generic virtio_ring virtio virtio_blk virtio-rng ext4 || return 1
+	grep -q standin /proc/cmdline && { modprobe xen-blkfront; return; }
+	modprobe xen-virtio-msg
+}
+have_disk() { [ -b /dev/vd$1 ] || [ -b /dev/xvd$1 ]; }
+disk() { [ -b /dev/vd${1:-a} ] && echo /dev/vd${1:-a} || echo /dev/xvd${1:-a}; }
+wait_disk() { wait_until ${2:-20} have_disk ${1:-a} || { say "no disk ${1:-a}"; return 1; }; }
+# mount_disk [LETTER] [POINT] [OPTIONS]
+mount_disk()
+{
+	load_modules && wait_disk ${1:-a} && mkdir -p ${2:-/mnt} && mount -t ext4 -o ${3:-rw} $(disk ${1:-a}) ${2:-/mnt}
+}
+check_sums() { (cd ${1:-/mnt} && sha256sum -c SHA256SUMS > /run/sums 2>/run/sums.err) || { grep -v ': OK$' /run/sums | head -5; cat /run/sums.err; return 1; }; }
+bus_stats() { cat /sys/kernel/debug/xen-virtio-msg/*/stats 2>/dev/null; }
+warnings() { dmesg | grep -E "$bad_lines" | grep -vE 'loading out-of-tree module|module verification failed'; }
+bad_lines='BUG:|WARNING:|Oops|Call Trace|still in use|possible recursive locking|circular locking|inconsistent lock|blocked for more than|general protection|refcount_t|I/O error|Kernel panic|UBSAN|leaking'
+stop()
+{
+	say "kernel warnings: $(warnings | wc -l)"
+	warnings | head -20 | sed 's/^/GUEST: dmesg /'
+	say "off"
+	sync
+	poweroff -f
+}
