@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the supervisor and a guest's worker say to each other, over one
+ * SOCK_SEQPACKET socket pair: one struct per datagram, descriptors by
+ * SCM_RIGHTS. Both are built from one tree, so layouts are the compiler's.
+ *
+ * Trust: the worker believes the supervisor. The supervisor believes nothing:
+ * every datagram's size, type and fields are checked, and a worker that breaks
+ * a rule is killed. No datagram names a path, a domain or a command.
+ *
+ * Order at start: HELLO from the worker once it is confined; DEV_ADD for each
+ * device the guest has; START. Later DEV_ADD and DEV_DEL are hotplug.
+ */
+#ifndef XVM_DOM0_IPC_H
+#define XVM_DOM0_IPC_H
+
+#include <stdint.h>
+#include "../include/xvmsg/wire.h"
+#include "../include/xvmsg/xenbus.h"
+
+#define XVM_IPC_VERSION 1
+#define XVM_IPC_MAX_FDS 4
+#define XVM_IPC_LOG_BYTES 200
+
+enum xvm_ipc_type {
+	/* supervisor to worker */
+	XVM_IPC_DEV_ADD = 1,	/* struct xvm_ipc_dev_add; fd 0: image, if the type has one */
+	XVM_IPC_START,		/* struct xvm_ipc_start; fd 0: event channels, fd 1: control page and rings */
+	XVM_IPC_DEV_DEL,	/* struct xvm_ipc_dev_del; answered by DEV_STATE GONE */
+	XVM_IPC_MAP_REPLY,	/* struct xvm_ipc_map_reply; fd 0: gntdev descriptor, if status is OK */
+	XVM_IPC_STATS_REQ,	/* header only; answered by STATS */
+	XVM_IPC_STOP,		/* header only: drain I/O, unmap, exit 0 */
+	/* worker to supervisor */
+	XVM_IPC_HELLO = 64,	/* struct xvm_ipc_hello */
+	XVM_IPC_MAP,		/* struct xvm_ipc_map; one outstanding at most */
+	XVM_IPC_UNMAP,		/* struct xvm_ipc_unmap: the mapping is closed, budget comes back */
+	XVM_IPC_DEV_STATE,	/* struct xvm_ipc_dev_state */
+	XVM_IPC_LOG,		/* struct xvm_ipc_log */
+	XVM_IPC_STATS,		/* struct xvm_ipc_stats */
+	XVM_IPC_FAIL,		/* struct xvm_ipc_fail: the connection is dropped, exit follows */
+};
+
+struct xvm_ipc_hdr {
+	uint32_t type;
+	uint32_t bytes;		/* of the whole datagram */
+};
+
+struct xvm_ipc_hello {
+	struct xvm_ipc_hdr hdr;
+	uint32_t version;
+};
+
+#define XVM_DEV_READ_ONLY	(1u << 0)
+#define XVM_DEV_DISCARD		(1u << 1)	/* discard may reach the image */
+#define XVM_DEV_DIRECT		(1u << 2)	/* fd 0 was opened O_DIRECT: align to mem_align, 512 */
+#define XVM_DEV_BLOCK		(1u << 3)	/* fd 0 is a block device */
+
+struct xvm_ipc_dev_add {
+	struct xvm_ipc_hdr hdr;
+	uint16_t num;		/* 1..65535 */
+	uint16_t device_id;	/* virtio device type */
+	uint32_t flags;
+	uint64_t capacity_bytes;	/* blk: a multiple of 512 */
+	uint32_t mem_align;	/* with DIRECT: alignment of buffers in memory, 1..4096 */
+	uint32_t lock_wait_ms;	/* blk: how long to wait for the image lock at DRIVER_OK */
+	char serial[20];	/* blk: GET_ID, zero padded */
+};
+
+struct xvm_ipc_start {
+	struct xvm_ipc_hdr hdr;
+	uint32_t domid;		/* for log lines only */
+	uint64_t connection_id;
+	uint32_t dialect, max_message, ring_order, credits, bus_features, num_channels;
+	uint32_t port[XVM_MAX_CHANNELS];	/* local ports, already bound */
+};
+
+struct xvm_ipc_dev_del {
+	struct xvm_ipc_hdr hdr;
+	uint16_t num;
+	uint16_t forced;	/* do not wait for the guest to let go */
+};
+
+struct xvm_ipc_map {
+	struct xvm_ipc_hdr hdr;
+	uint32_t area, npages, ndirs;
+	uint32_t dir_ref[XVM_AREA_MAX_DIRS];
+};
+
+struct xvm_ipc_map_reply {
+	struct xvm_ipc_hdr hdr;
+	uint32_t area;
+	uint32_t status;	/* XVM_STATUS_* */
+	uint32_t limit;		/* with NO_SPACE: pages still to be had */
+};
+
+struct xvm_ipc_unmap {
+	struct xvm_ipc_hdr hdr;
+	uint32_t area, npages;
+};
+
+enum xvm_dev_state {
+	XVM_DEV_DRIVER_OK = 1,	/* the guest's driver uses it */
+	XVM_DEV_RESET,		/* it no longer does */
+	XVM_DEV_GONE,		/* removed: no I/O, no mapping of its areas is left */
+	XVM_DEV_BROKEN,		/* DEVICE_NEEDS_RESET is set; reason says why */
+	XVM_DEV_LOCK_BUSY,	/* waiting for the image lock; somebody else has it */
+};
+
+struct xvm_ipc_dev_state {
+	struct xvm_ipc_hdr hdr;
+	uint16_t num;
+	uint16_t state;
+	char reason[XVM_IPC_LOG_BYTES];	/* terminated; no text of the guest's */
+};
+
+struct xvm_ipc_log {
+	struct xvm_ipc_hdr hdr;
+	uint32_t level;		/* syslog's */
+	char text[XVM_IPC_LOG_BYTES];
+};
+
+struct xvm_ipc_fail {
+	struct xvm_ipc_hdr hdr;
+	uint32_t reason;	/* XVM_ERR_* */
+	uint32_t detail;
+};
+
+struct xvm_ipc_stats {
+	struct xvm_ipc_hdr hdr;
+	uint64_t requests;		/* virtqueue requests completed, all devices */
+	uint64_t bytes_read, bytes_written;
+	uint64_t messages_in, messages_out, messages_bad;
+	uint64_t events_sent, events_taken;	/* event channel notifications */
+	uint64_t areas, area_pages;	/* mapped now */
+	uint64_t maps, unmaps;		/* since start; grant operations happen nowhere else */
+	uint64_t io_submits;		/* io_uring_enter calls */
+	uint64_t wakeups;
+	uint64_t bounced;		/* requests copied for alignment */
+	uint64_t devices;
+};
+
+#endif

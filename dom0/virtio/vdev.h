@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A virtio device as its transport sees it: features, status, configuration
+ * with generation, queues; and as its device model sees it: a table of
+ * callbacks. Knows neither messages nor Xen. The answers required by virtio-msg
+ * are made from this by dom0/bus/answer.c.
+ *
+ * Everything runs in one thread. Trust: arguments that come from the driver
+ * are checked here, once, before a model sees them.
+ */
+#ifndef XVM_DOM0_VIRTIO_VDEV_H
+#define XVM_DOM0_VIRTIO_VDEV_H
+
+#include "vq.h"
+
+#define XVM_VDEV_MAX_VQS 64
+
+/* virtio status bits (virtio 1.2, section 2.1) */
+#define XVM_S_ACKNOWLEDGE	1u
+#define XVM_S_DRIVER	2u
+#define XVM_S_DRIVER_OK	4u
+#define XVM_S_FEATURES_OK	8u
+#define XVM_S_NEEDS_RESET	64u
+#define XVM_S_FAILED	128u
+
+#define XVM_F_INDIRECT_DESC	(1ull << 28)
+#define XVM_F_EVENT_IDX		(1ull << 29)
+#define XVM_F_VERSION_1		(1ull << 32)
+#define XVM_F_ACCESS_PLATFORM	(1ull << 33)
+#define XVM_F_RING_RESET	(1ull << 40)
+
+struct xvm_vdev;
+struct xvm_aio;
+struct xvm_ipc_dev_add;
+
+/* A device model. One const table per type; nobody writes to it. */
+struct xvm_vdev_type {
+	const char *name;
+	u32 device_id;
+	u32 num_vqs;
+	/*
+	 * Makes the model's state (vdev->model) from the description; fd is the
+	 * model's from now on, also on failure (-1: none came). Sets vdev->offered
+	 * (device bits only), config_bytes and config[], and each queue's max_size.
+	 * Returns 0 or negative errno with a line in why.
+	 */
+	int (*create)(struct xvm_vdev *vdev, const struct xvm_ipc_dev_add *desc, int fd,
+		      char *why, size_t why_bytes);
+	void (*destroy)(struct xvm_vdev *vdev);		/* nothing is in flight */
+	/* DRIVER_OK was set: features are final. May call xvm_vdev_broken later. */
+	void (*start)(struct xvm_vdev *vdev);
+	/* Look at a queue: new buffers may be there. At most budget chains; true: more are left. */
+	bool (*kick)(struct xvm_vdev *vdev, struct xvm_vq *vq, u32 budget);
+	/* The driver wrote config[off..off+len), already copied; optional. Returns false to refuse. */
+	bool (*config_written)(struct xvm_vdev *vdev, u32 off, u32 len);
+	/* A reset began: cancel what can be, take nothing new. In-flight ends by itself. Optional. */
+	void (*reset)(struct xvm_vdev *vdev);
+};
+
+/* What a vdev asks of whoever carries it (the bus). */
+struct xvm_vdev_ops {
+	void (*used)(struct xvm_vdev *vdev, struct xvm_vq *vq);	/* EVENT_USED is wanted */
+	void (*config_changed)(struct xvm_vdev *vdev);		/* EVENT_CONFIG is owed */
+	/* in_flight of the device (or of one queue being reset) came down to 0 */
+	void (*drained)(struct xvm_vdev *vdev);
+	/* Call kick again in a later pass; also used by models with own wake-ups. */
+	void (*again)(struct xvm_vdev *vdev, struct xvm_vq *vq);
+	/* Life-cycle news for the supervisor: enum xvm_dev_state of ipc.h */
+	void (*state)(struct xvm_vdev *vdev, int state, const char *reason);
+};
+
+struct xvm_vdev {
+	const struct xvm_vdev_type *type;
+	const struct xvm_vdev_ops *ops;
+	void *owner;		/* the bus's */
+	void *model;		/* the device model's */
+	struct xvm_aio *aio;
+	u16 num;		/* device number */
+	u64 offered;		/* device bits | transport bits we support */
+	u64 acked;
+	u32 status;
+	u32 generation;
+	u32 config_bytes;
+	u8 config[256];
+	struct xvm_mem mem;
+	u32 num_vqs;
+	struct xvm_vq vq[XVM_VDEV_MAX_VQS];
+	u32 in_flight;		/* over all queues */
+	bool draining;		/* reset, queue reset or removal waits for in_flight == 0 */
+	u64 requests, bytes_read, bytes_written, bounced;	/* counters */
+};
+
+/* Allocates and creates; owner, ops and aio as given. NULL with a line in why. */
+struct xvm_vdev *xvm_vdev_new(const struct xvm_ipc_dev_add *desc, int fd,
+			      const struct xvm_vdev_ops *ops, void *owner, struct xvm_aio *aio,
+			      char *why, size_t why_bytes);
+/* The caller has drained it. */
+void xvm_vdev_free(struct xvm_vdev *vdev);
+
+/* ---- for the transport: one call per message ---- */
+
+u32 xvm_vdev_features(const struct xvm_vdev *vdev, u32 block);	/* as GET_DEVICE_FEATURES says */
+u32 xvm_vdev_feature_bits(const struct xvm_vdev *vdev);		/* multiple of 32 */
+/* Replaces the acknowledged set by these words (blocks not covered: zero). */
+void xvm_vdev_set_features(struct xvm_vdev *vdev, u32 block, u32 count, const u32 *words);
+/* Copies when the range lies in the configuration; false otherwise. */
+bool xvm_vdev_config_read(const struct xvm_vdev *vdev, u32 off, u32 len, u8 *dst);
+/* False: refused (range, generation, or the model). */
+bool xvm_vdev_config_write(struct xvm_vdev *vdev, u32 generation, u32 off, u32 len, const u8 *src);
+/*
+ * Sets status bits other than 0; FEATURES_OK is refused by leaving it clear,
+ * DRIVER_OK needs FEATURES_OK. Returns the resulting status.
+ */
+u32 xvm_vdev_set_status(struct xvm_vdev *vdev, u32 status);
+/*
+ * Begins a reset (status 0). Returns true when it is complete; else ops->drained
+ * comes later, after which xvm_vdev_finish_reset must be called.
+ */
+bool xvm_vdev_begin_reset(struct xvm_vdev *vdev);
+void xvm_vdev_finish_reset(struct xvm_vdev *vdev);
+/* Same pair for one queue (RESET_VQUEUE). */
+bool xvm_vdev_begin_vq_reset(struct xvm_vdev *vdev, u32 index);
+void xvm_vdev_finish_vq_reset(struct xvm_vdev *vdev, u32 index);
+/* NULL: no such queue. */
+struct xvm_vq *xvm_vdev_vq(struct xvm_vdev *vdev, u32 index);
+/* SET_VQUEUE; a bad configuration leaves the queue unconfigured (size 0) and is logged by reason. */
+int xvm_vdev_set_vq(struct xvm_vdev *vdev, u32 index, const struct xvm_vq_config *config);
+/* A notification for queue index, or the self-kick after enabling: ignored unless DRIVER_OK. */
+void xvm_vdev_kick(struct xvm_vdev *vdev, u32 index);
+/* True when an enabled queue has a ring in this area. */
+bool xvm_vdev_uses_area(const struct xvm_vdev *vdev, u32 area);
+
+/* ---- for device models ---- */
+
+/* xvm_vq_pop plus accounting; breaks the device on -EPROTO and then returns 0. */
+int xvm_vdev_pop(struct xvm_vdev *vdev, struct xvm_vq *vq, struct xvm_chain *chain,
+		 struct iovec *iov, u32 max_iov);
+/* Pushes and accounts; the flush and notification happen at the end of the pass. */
+void xvm_vdev_complete(struct xvm_vdev *vdev, struct xvm_vq *vq, u16 head, u32 len);
+/* End of a batch: flushes the queue and asks for EVENT_USED if wanted; calls drained if it is so. */
+void xvm_vdev_flush(struct xvm_vdev *vdev, struct xvm_vq *vq);
+/* Sets DEVICE_NEEDS_RESET, stops the queues, tells both sides, logs the reason once. */
+void xvm_vdev_broken(struct xvm_vdev *vdev, const char *reason);
+/* The device changed its configuration: bumps the generation, EVENT_CONFIG. */
+void xvm_vdev_config_changed(struct xvm_vdev *vdev);
+
+/* The plain array of types, dom0/worker/types.c. */
+const struct xvm_vdev_type *xvm_vdev_type_find(u32 device_id);
+
+#endif

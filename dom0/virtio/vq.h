@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Device side of one split virtqueue (virtio 1.2, section 2.7) over areas.
+ * Pops descriptor chains as iovecs, pushes used elements, decides about
+ * notifications by VIRTIO_F_EVENT_IDX or flags. No I/O, no threads.
+ *
+ * Trust: every word of the rings and of the descriptors is the driver's and
+ * may change while we look. Each is loaded once into private memory and
+ * bounded before use; last_avail and used_next are private and only published.
+ */
+#ifndef XVM_DOM0_VIRTIO_VQ_H
+#define XVM_DOM0_VIRTIO_VQ_H
+
+#include <sys/uio.h>
+#include "mem.h"
+
+#define XVM_VQ_MAX_SIZE 1024
+
+struct xvm_vq_config {
+	u32 size;		/* 0: not configured; power of two, at most max_size */
+	u64 desc, driver, device;
+};
+
+struct xvm_vq {
+	const struct xvm_mem *mem;
+	u16 index;		/* in its device */
+	u16 max_size;
+	struct xvm_vq_config config;
+	bool enabled;		/* configured, checked, and not reset since */
+	bool event_idx;		/* negotiated */
+	u8 *desc, *avail, *used;	/* host pointers of the three parts while enabled */
+	u16 last_avail;		/* private: next entry to take */
+	u16 used_next;		/* private: next used position; published by flush */
+	u16 used_flushed;	/* what the driver has been shown */
+	u32 in_flight;		/* popped and not yet pushed */
+	const char *fault;	/* why pop said -EPROTO, for one log line */
+	u32 fault_value;
+};
+
+/*
+ * One request: the driver-readable iovecs, then the driver-writable ones. The
+ * arrays point into the iov array given to pop; the memory is the guest's.
+ */
+struct xvm_chain {
+	u16 head;
+	u16 nout, nin;
+	struct iovec *out, *in;
+	u32 out_bytes, in_bytes;	/* sums; a chain above 2^31 bytes is refused */
+};
+
+/*
+ * Checks and enables: size, alignment of the three addresses (16, 2, 4) against
+ * the offset in the area, all of each ring inside one area. Returns 0 or
+ * -EINVAL with vq->fault and fault_value; nothing is changed then but those.
+ */
+int xvm_vq_enable(struct xvm_vq *vq, const struct xvm_vq_config *config, bool event_idx);
+
+/* Forgets configuration and position. The caller has drained in_flight first. */
+void xvm_vq_reset(struct xvm_vq *vq);
+
+/*
+ * Takes the next available chain. iov has room for max_iov entries (at least
+ * the queue's size bounds any legal chain). Returns 1, 0 (none), or -EPROTO:
+ * the driver broke a rule of the queue (loop, index or address out of bounds,
+ * longer than the queue, nested indirect, readable after writable, ...); the
+ * queue must not be touched again before a reset.
+ */
+int xvm_vq_pop(struct xvm_vq *vq, struct xvm_chain *chain, struct iovec *iov, u32 max_iov);
+
+/* Gives a chain back with len bytes written to its in part. Not shown to the driver yet. */
+void xvm_vq_push(struct xvm_vq *vq, u16 head, u32 len);
+
+/* Publishes what was pushed. True when the driver wants a notification for it. */
+bool xvm_vq_flush(struct xvm_vq *vq);
+
+/*
+ * Says that the device goes to sleep on this queue: asks for a notification on
+ * the next available entry, full barrier, looks again. True: there is one.
+ */
+bool xvm_vq_arm(struct xvm_vq *vq);
+/* Says that the device is busy and polls: no notifications wanted (a hint). */
+void xvm_vq_disarm(struct xvm_vq *vq);
+
+/* Bounded copies between a chain's iovecs and private memory; return bytes copied. */
+size_t xvm_iov_get(const struct iovec *iov, u32 n, size_t off, void *dst, size_t bytes);
+size_t xvm_iov_put(const struct iovec *iov, u32 n, size_t off, const void *src, size_t bytes);
+/* Cuts the first and last bytes off; returns the new number of iovecs, the array is changed. */
+u32 xvm_iov_trim(struct iovec **iov, u32 n, size_t front, size_t back);
+
+#endif

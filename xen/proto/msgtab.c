@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+#include "msgtab.h"
+#include "../../include/xvmsg/xenbus.h"
+
+#define H VIRTIO_MSG_HDR_BYTES
+#define VAR XVM_LEN_VARIABLE
+#define FIXED(n) { H + (n), H + (n) }
+#define UPTO(n, m) { H + (n), (m) }
+#define NONE { 0, 0 }
+
+#define TRANSPORT(n, who, req, ans) \
+	{ #n, 0, VIRTIO_MSG_##n, who, { { req, ans } } }
+#define BUS(n, who, req, ans) \
+	{ #n, VIRTIO_MSG_TYPE_BUS, VIRTIO_BUS_MSG_##n, who, { { req, ans } } }
+#define XEN(n, who, req, ans) \
+	{ #n, VIRTIO_MSG_TYPE_BUS, XVM_BUS_MSG_##n, who, { { req, ans } } }
+
+#define DRV XVM_SIDE_DRIVER
+#define DEV XVM_SIDE_DEVICE
+#define AREA_ADD_MAX (H + 16 + 4 * XVM_AREA_MAX_DIRS)
+
+static const struct xvm_msg_row rows[] = {
+	TRANSPORT(GET_DEVICE_INFO, DRV, FIXED(0), FIXED(24)),
+	TRANSPORT(GET_DEVICE_FEATURES, DRV, FIXED(8), UPTO(8, VAR)),
+	TRANSPORT(SET_DRIVER_FEATURES, DRV, UPTO(8, VAR), FIXED(0)),
+	TRANSPORT(GET_CONFIG, DRV, FIXED(8), UPTO(12, VAR)),
+	TRANSPORT(SET_CONFIG, DRV, UPTO(12, VAR), UPTO(12, VAR)),
+	TRANSPORT(GET_DEVICE_STATUS, DRV, FIXED(0), FIXED(4)),
+	TRANSPORT(SET_DEVICE_STATUS, DRV, FIXED(4), FIXED(4)),
+	TRANSPORT(GET_VQUEUE, DRV, FIXED(4), FIXED(40)),
+	TRANSPORT(SET_VQUEUE, DRV, FIXED(40), FIXED(0)),
+	TRANSPORT(RESET_VQUEUE, DRV, FIXED(4), FIXED(0)),
+	TRANSPORT(GET_SHM, DRV, FIXED(4), FIXED(12)),
+	TRANSPORT(EVENT_CONFIG, DEV, UPTO(16, VAR), NONE),
+	TRANSPORT(EVENT_AVAIL, DRV, FIXED(8), NONE),
+	TRANSPORT(EVENT_USED, DEV, FIXED(4), NONE),
+	BUS(GET_DEVICES, DRV, FIXED(4), UPTO(6, VAR)),
+	BUS(PING, XVM_SIDE_ANY, FIXED(4), FIXED(4)),
+	BUS(EVENT_DEVICE, DEV, FIXED(4), NONE),
+	XEN(AREA_ADD, DRV, UPTO(16 + 4, AREA_ADD_MAX), FIXED(8)),
+	XEN(AREA_DEL, DRV, FIXED(4), FIXED(4)),
+	XEN(RELEASE_DEVICE, DRV, FIXED(4), FIXED(4)),
+	XEN(REQUEST_FAILED, DEV, FIXED(8), NONE),
+};
+
+const struct xvm_msg_row *xvm_msgtab_find(u8 type, u8 id)
+{
+	u32 i;
+
+	for (i = 0; i < XVM_ARRAY_SIZE(rows); i++)
+		if (rows[i].id == id && rows[i].type == (type & VIRTIO_MSG_TYPE_BUS))
+			return &rows[i];
+	return NULL;
+}
+
+const struct xvm_msg_row *xvm_msgtab_rows(u32 *count)
+{
+	*count = XVM_ARRAY_SIZE(rows);
+	return rows;
+}
+
+static const char *const dialects[XVM_DIALECT_COUNT] = {
+	[XVM_DIALECT_PR28] = XVM_DIALECT_NAME_PR28,
+};
+
+const char *xvm_dialect_name(enum xvm_dialect dialect)
+{
+	return dialects[dialect];
+}
+
+int xvm_dialect_find(const char *name, size_t len, enum xvm_dialect *dialect)
+{
+	u32 i;
+
+	for (i = 0; i < XVM_DIALECT_COUNT; i++) {
+		if (strlen(dialects[i]) == len && !memcmp(dialects[i], name, len)) {
+			*dialect = (enum xvm_dialect)i;
+			return 0;
+		}
+	}
+	return -ENOENT;
+}

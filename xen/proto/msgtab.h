@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One const row per message: name, class, who may send it, and the length
+ * bounds of request (or event) and answer in each dialect. Validation, names
+ * for logs, the dump tools and the fuzzers all read this table.
+ */
+#ifndef XVM_PROTO_MSGTAB_H
+#define XVM_PROTO_MSGTAB_H
+
+#include "plat.h"
+#include "../../include/xvmsg/wire.h"
+
+enum xvm_dialect {
+	XVM_DIALECT_PR28,
+	XVM_DIALECT_COUNT
+};
+
+enum xvm_side {
+	XVM_SIDE_DRIVER = 1,
+	XVM_SIDE_DEVICE = 2,
+	XVM_SIDE_ANY = 3
+};
+
+/* Whole message lengths in bytes, header included; max 0: not part of the dialect. */
+struct xvm_msg_bounds {
+	u16 min, max;
+};
+
+struct xvm_msg_row {
+	const char *name;
+	u8 type;	/* 0 or VIRTIO_MSG_TYPE_BUS */
+	u8 id;
+	u8 sender;	/* enum xvm_side of the request or event */
+	struct {
+		struct xvm_msg_bounds request, answer;	/* events have no answer */
+	} len[XVM_DIALECT_COUNT];
+};
+
+#define XVM_LEN_VARIABLE 0xffff		/* bounded by the connection's maximum message size */
+
+static inline bool xvm_msg_is_event(const struct xvm_msg_row *row)
+{
+	return row->id & VIRTIO_MSG_ID_EVENT;
+}
+
+/* The row of (type, id) or NULL; bits of type other than BUS are ignored. */
+const struct xvm_msg_row *xvm_msgtab_find(u8 type, u8 id);
+
+/* All rows, for tools and tests. */
+const struct xvm_msg_row *xvm_msgtab_rows(u32 *count);
+
+/* The dialect's name in xenstore, and back (-ENOENT). */
+const char *xvm_dialect_name(enum xvm_dialect dialect);
+int xvm_dialect_find(const char *name, size_t len, enum xvm_dialect *dialect);
+
+#endif
