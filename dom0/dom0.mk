@@ -1,0 +1,31 @@
+# The worker (one per guest) and the supervisor. Folders are taken whole, so a
+# new file needs no new line here.
+WORKER_SRC := $(wildcard dom0/base/*.c dom0/virtio/*.c dom0/dev/*.c dom0/bus/*.c dom0/worker/*.c) \
+	      $(wildcard xen/user/evtchn_xen.c)
+WORKER_OBJ := $(WORKER_SRC:%.c=$(B)/o/%.o) $(PROTO_OBJ)
+# Debian 12's liburing.so lacks the calls for a restricted ring, its archive has them.
+WORKER_LIBS = -l:liburing.a -lseccomp -lcap -lxenevtchn
+
+DAEMON_SRC := $(wildcard dom0/daemon/*.c dom0/base/*.c xen/user/*.c)
+DAEMON_OBJ := $(DAEMON_SRC:%.c=$(B)/o/%.o) $(PROTO_OBJ)
+DAEMON_LIBS = -lxenevtchn -lxengnttab -lxenstore -lxenctrl -levent_core -ljson-c
+
+$(B)/xvmsg-worker: $(WORKER_OBJ)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(WORKER_LIBS)
+
+$(B)/xvmsgd: $(DAEMON_OBJ)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
+
+DOM0_BIN := $(if $(wildcard dom0/worker/main.c),$(B)/xvmsg-worker) \
+	    $(if $(wildcard dom0/daemon/main.c),$(B)/xvmsgd)
+
+all: $(DOM0_BIN)
+
+install: install-dom0
+install-dom0: $(DOM0_BIN)
+	install -d $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(SBINDIR) $(DESTDIR)$(SYSCONFDIR)/init.d
+	install -m 755 $(B)/xvmsg-worker $(DESTDIR)$(LIBEXECDIR)/
+	install -m 755 $(B)/xvmsgd $(DESTDIR)$(SBINDIR)/
+	install -m 755 dom0/daemon/xvmsgd.init $(DESTDIR)$(SYSCONFDIR)/init.d/xvmsgd
+
+.PHONY: install-dom0
