@@ -1,0 +1,49 @@
+# Tests. One cmocka program per tests/unit/*_test.c and tests/loop/*_test.c, one libFuzzer target per tests/fuzz/*_fuzz.c;
+# comments near the top of a program say what it needs (see tests/rules). tests/run runs and counts.
+UNIT_SRC := $(sort $(wildcard tests/unit/*_test.c))
+LOOP_SRC := $(sort $(wildcard tests/loop/*_test.c))
+FUZZ_SRC := $(sort $(wildcard tests/fuzz/*_fuzz.c))
+FUZZ_BIN = $(FUZZ_SRC:tests/fuzz/%.c=$(B)/fuzz/%)
+FUZZ_SECONDS ?= 60
+FUZZ_CC = clang
+FUZZ_CFLAGS = -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
+TSAN_CFLAGS = -O1 -g -fno-omit-frame-pointer -fsanitize=thread
+
+# Makes the programs of a suite, those that can be made, then runs them: a program that does not
+# build is a failure of its own in the count, and never an old binary.
+define check_suite
+@mkdir -p $(B)/check
++@$(MAKE) -k --no-print-directory $(2) || for p in $(2); do \
+	$(MAKE) -q --no-print-directory $$p 2>/dev/null || rm -f $$p; done
+@B=$(B) tests/run $(1) $(3)
+endef
+
+.PHONY: check check-unit check-loop check-fuzz check-tree fuzz
+check-unit:
+	$(call check_suite,unit,$(UNIT_BIN),$(UNIT_SRC) tools/check-includes tools/check-docs)
+
+check-loop:
+	$(call check_suite,loop,$(LOOP_BIN),$(LOOP_SRC))
+
+check-fuzz:
+	$(call check_suite,fuzz,$(REPLAY_BIN),$(FUZZ_SRC))
+
+# One after the other, so that no suite slows another one down; all of them, whatever fails.
+CHECK_SUITES ?= unit loop fuzz xen
+check:
+	@rm -rf $(B)/check
+	@for s in $(CHECK_SUITES); do $(MAKE) --no-print-directory check-$$s; done; \
+	B=$(B) tests/run --sum $(CHECK_SUITES)
+
+fuzz: $(FUZZ_BIN)
+	@B=$(B) tests/fuzz/run $(FUZZ_SECONDS) $(FUZZ_SRC)
+
+$(B)/tests/rules.mk: tests/rules $(UNIT_SRC) $(LOOP_SRC) $(FUZZ_SRC)
+	@mkdir -p $(@D)
+	@tests/rules $(filter %.c,$^) >$@
+
+# Sets UNIT_BIN, LOOP_BIN and REPLAY_BIN too.
+-include $(B)/tests/rules.mk
+
+#: make check        all tests; the last line counts them (check-unit, check-loop, check-fuzz, check-xen: one suite)
+#: make fuzz         fuzz each target; FUZZ_SECONDS=N in all
