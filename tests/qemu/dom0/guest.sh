@@ -28,6 +28,7 @@ guest_file()
 		*) echo "guest_file: $gf_a?"; return 1 ;;
 		esac
 	done
+	[ $gf_type != pvh ] || gf_extra="$gf_extra $LAB_pvhextra"
 	cat > /root/guests/$gf_name.cfg <<END
 name = "$gf_name"
 type = "$gf_type"

@@ -16,3 +16,4 @@ wait_until()
 . $LAB/stack.sh
 . $LAB/guest.sh
 . $LAB/check.sh
+. $LAB/stats.sh

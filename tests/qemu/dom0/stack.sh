@@ -7,6 +7,8 @@ stack_start()
 	xenstored --pid-file /run/xenstored.pid || return 1
 	wait_until 10 xenstore-read / >/dev/null 2>&1 || return 1
 	xen-init-dom0 >/dev/null || return 1
+	# libxl makes these once and leaves them; from the start they do not look like something left behind.
+	xenstore-write /libxl "" /vm ""
 	mkdir -p /var/log/xen/console
 	xenconsoled --pid-file=/run/xenconsoled.pid --log=guest --log-dir=/var/log/xen/console || return 1
 	[ -z "$LAB_standin" ] || { modprobe xen-blkback; printf 'run_hotplug_scripts=1\n' > /etc/xen/xl.conf; }
