@@ -47,13 +47,21 @@ struct xvm_vdev_type {
 	int (*create)(struct xvm_vdev *vdev, const struct xvm_ipc_dev_add *desc, int fd,
 		      char *why, size_t why_bytes);
 	void (*destroy)(struct xvm_vdev *vdev);		/* nothing is in flight */
-	/* DRIVER_OK was set: features are final. May call xvm_vdev_broken later. */
-	void (*start)(struct xvm_vdev *vdev);
+	/*
+	 * DRIVER_OK was set: features are final. False: the device is not ready yet
+	 * and xvm_vdev_ready (or _broken) is called later; kicks wait. Optional.
+	 */
+	bool (*start)(struct xvm_vdev *vdev);
 	/* Look at a queue: new buffers may be there. At most budget chains; true: more are left. */
 	bool (*kick)(struct xvm_vdev *vdev, struct xvm_vq *vq, u32 budget);
 	/* The driver wrote config[off..off+len), already copied; optional. Returns false to refuse. */
 	bool (*config_written)(struct xvm_vdev *vdev, u32 off, u32 len);
-	/* A reset began: cancel what can be, take nothing new. In-flight ends by itself. Optional. */
+	/*
+	 * A reset of the device (vq NULL) or of one queue began: end what was popped
+	 * and has not been started; the rest ends by itself. Optional.
+	 */
+	void (*cancel)(struct xvm_vdev *vdev, struct xvm_vq *vq);
+	/* The reset is complete, nothing is in flight: back to the state after create. Optional. */
 	void (*reset)(struct xvm_vdev *vdev);
 };
 
@@ -78,6 +86,10 @@ struct xvm_vdev {
 	u16 num;		/* device number */
 	u64 offered;		/* device bits | transport bits we support */
 	u64 acked;
+	u32 acked_blocks;	/* bit per 32-bit block the driver has set since the reset */
+	bool acked_unknown;	/* it set bits above 63 */
+	bool ready;		/* DRIVER_OK, started, not broken, not being reset: queues are looked at */
+	bool resetting;		/* between begin_reset and finish_reset */
 	u32 status;
 	u32 generation;
 	u32 config_bytes;
@@ -87,10 +99,11 @@ struct xvm_vdev {
 	struct xvm_vq vq[XVM_VDEV_MAX_VQS];
 	u32 in_flight;		/* over all queues */
 	bool draining;		/* reset, queue reset or removal waits for in_flight == 0 */
+	struct xvm_vq *drain_vq;	/* while draining: the queue being reset, NULL: all */
 	u64 requests, bytes_read, bytes_written, bounced;	/* counters */
 };
 
-/* Allocates and creates; owner, ops and aio as given. NULL with a line in why. */
+/* Allocates and creates; takes fd in any case. NULL with a line in why. */
 struct xvm_vdev *xvm_vdev_new(const struct xvm_ipc_dev_add *desc, int fd,
 			      const struct xvm_vdev_ops *ops, void *owner, struct xvm_aio *aio,
 			      char *why, size_t why_bytes);
@@ -101,7 +114,10 @@ void xvm_vdev_free(struct xvm_vdev *vdev);
 
 u32 xvm_vdev_features(const struct xvm_vdev *vdev, u32 block);	/* as GET_DEVICE_FEATURES says */
 u32 xvm_vdev_feature_bits(const struct xvm_vdev *vdev);		/* multiple of 32 */
-/* Replaces the acknowledged set by these words (blocks not covered: zero). */
+/*
+ * Replaces these words of the acknowledged set; a reset clears it. A driver may
+ * send its blocks one by one, so the others stay. No effect after FEATURES_OK.
+ */
 void xvm_vdev_set_features(struct xvm_vdev *vdev, u32 block, u32 count, const u32 *words);
 /* Copies when the range lies in the configuration; false otherwise. */
 bool xvm_vdev_config_read(const struct xvm_vdev *vdev, u32 off, u32 len, u8 *dst);
@@ -123,22 +139,41 @@ bool xvm_vdev_begin_vq_reset(struct xvm_vdev *vdev, u32 index);
 void xvm_vdev_finish_vq_reset(struct xvm_vdev *vdev, u32 index);
 /* NULL: no such queue. */
 struct xvm_vq *xvm_vdev_vq(struct xvm_vdev *vdev, u32 index);
-/* SET_VQUEUE; a bad configuration leaves the queue unconfigured (size 0) and is logged by reason. */
+/*
+ * SET_VQUEUE. 0; -ENOENT: no such queue; -EBUSY: it has buffers in flight and stays as it is;
+ * -EINVAL: left unconfigured (size 0), vq->fault and fault_value are for the log.
+ */
 int xvm_vdev_set_vq(struct xvm_vdev *vdev, u32 index, const struct xvm_vq_config *config);
-/* A notification for queue index, or the self-kick after enabling: ignored unless DRIVER_OK. */
+/*
+ * A notification for queue index, the self-kick after enabling, or what ops->again
+ * asked for: ignored unless the device is ready. Never called from within ops.
+ */
 void xvm_vdev_kick(struct xvm_vdev *vdev, u32 index);
 /* True when an enabled queue has a ring in this area. */
 bool xvm_vdev_uses_area(const struct xvm_vdev *vdev, u32 area);
 
 /* ---- for device models ---- */
 
-/* xvm_vq_pop plus accounting; breaks the device on -EPROTO and then returns 0. */
+/*
+ * xvm_vq_pop plus accounting; breaks the device on -EPROTO and then returns 0.
+ * When it returns 0 the queue is armed: the driver's next entry is notified.
+ * A model that stops for want of room does so before a pop, returns false from
+ * kick, and calls ops->again when there is room.
+ */
 int xvm_vdev_pop(struct xvm_vdev *vdev, struct xvm_vq *vq, struct xvm_chain *chain,
 		 struct iovec *iov, u32 max_iov);
-/* Pushes and accounts; the flush and notification happen at the end of the pass. */
+/* Pushes and accounts; kick's caller flushes, other callers do it themselves. */
 void xvm_vdev_complete(struct xvm_vdev *vdev, struct xvm_vq *vq, u16 head, u32 len);
-/* End of a batch: flushes the queue and asks for EVENT_USED if wanted; calls drained if it is so. */
+/*
+ * End of a batch: flushes the queue and asks for EVENT_USED if wanted; calls
+ * drained if it is so, which may free the device: the caller's last act.
+ */
 void xvm_vdev_flush(struct xvm_vdev *vdev, struct xvm_vq *vq);
+/* Work of the model's own (a timer) that a reset must wait for. release: the caller's last act. */
+void xvm_vdev_hold(struct xvm_vdev *vdev);
+void xvm_vdev_release(struct xvm_vdev *vdev);
+/* Ends the wait that start() began. */
+void xvm_vdev_ready(struct xvm_vdev *vdev);
 /* Sets DEVICE_NEEDS_RESET, stops the queues, tells both sides, logs the reason once. */
 void xvm_vdev_broken(struct xvm_vdev *vdev, const char *reason);
 /* The device changed its configuration: bumps the generation, EVENT_CONFIG. */

@@ -32,7 +32,9 @@ struct xvm_vq {
 	u16 last_avail;		/* private: next entry to take */
 	u16 used_next;		/* private: next used position; published by flush */
 	u16 used_flushed;	/* what the driver has been shown */
+	bool stopped;		/* the device is broken or being reset: the rings are left alone */
 	u32 in_flight;		/* popped and not yet pushed */
+	u64 taken[XVM_VQ_MAX_SIZE / 64];	/* which heads those are: so never more than size */
 	const char *fault;	/* why pop said -EPROTO, for one log line */
 	u32 fault_value;
 };
@@ -62,10 +64,14 @@ void xvm_vq_reset(struct xvm_vq *vq);
  * Takes the next available chain. iov has room for max_iov entries (at least
  * the queue's size bounds any legal chain). Returns 1, 0 (none), or -EPROTO:
  * the driver broke a rule of the queue (loop, index or address out of bounds,
- * longer than the queue, nested indirect, readable after writable, ...); the
- * queue must not be touched again before a reset.
+ * longer than the queue, nested indirect, readable after writable, a head that
+ * is out already, a buffer of length 0, ...); the queue must not be touched
+ * again before a reset. A stopped queue has none.
  */
 int xvm_vq_pop(struct xvm_vq *vq, struct xvm_chain *chain, struct iovec *iov, u32 max_iov);
+
+/* Forgets a popped chain without a word to the driver: the queue is stopped. */
+void xvm_vq_drop(struct xvm_vq *vq, u16 head);
 
 /* Gives a chain back with len bytes written to its in part. Not shown to the driver yet. */
 void xvm_vq_push(struct xvm_vq *vq, u16 head, u32 len);
@@ -84,6 +90,8 @@ void xvm_vq_disarm(struct xvm_vq *vq);
 /* Bounded copies between a chain's iovecs and private memory; return bytes copied. */
 size_t xvm_iov_get(const struct iovec *iov, u32 n, size_t off, void *dst, size_t bytes);
 size_t xvm_iov_put(const struct iovec *iov, u32 n, size_t off, const void *src, size_t bytes);
+/* Fills all of them with zeroes; returns the bytes. */
+size_t xvm_iov_zero(const struct iovec *iov, u32 n);
 /* Cuts the first and last bytes off; returns the new number of iovecs, the array is changed. */
 u32 xvm_iov_trim(struct iovec **iov, u32 n, size_t front, size_t back);
 

@@ -1,0 +1,408 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The device object: what vdev.h promises to the transport above and to the
+ * device models below. Owns status, features, configuration, queues and the
+ * count of what is in flight; must not know messages, Xen or any one model.
+ * Called by dom0/bus (one call per message) and by dom0/dev.
+ */
+#include "vdev.h"
+#include "../ipc.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define TRANSPORT_FEATURES	(XVM_F_INDIRECT_DESC | XVM_F_EVENT_IDX | XVM_F_VERSION_1 | \
+				 XVM_F_ACCESS_PLATFORM | XVM_F_RING_RESET)
+#define REQUIRED_FEATURES	(XVM_F_VERSION_1 | XVM_F_ACCESS_PLATFORM)
+#define FEATURE_BLOCKS		2u
+
+#define DRIVER_STATUS		(XVM_S_ACKNOWLEDGE | XVM_S_DRIVER | XVM_S_DRIVER_OK | \
+				 XVM_S_FEATURES_OK | XVM_S_FAILED)
+
+/* Chains taken from one queue before the others have their turn (rules.md, M1). */
+#define KICK_BUDGET		256u
+
+static int vdev_create(struct xvm_vdev *vdev, const struct xvm_ipc_dev_add *desc, int fd,
+		       char *why, size_t why_bytes)
+{
+	u32 i;
+
+	vdev->num_vqs = vdev->type->num_vqs;
+	for (i = 0; i < vdev->num_vqs; i++) {
+		vdev->vq[i].mem = &vdev->mem;
+		vdev->vq[i].index = (u16)i;
+	}
+	if (vdev->type->create(vdev, desc, fd, why, why_bytes))
+		return -EINVAL;
+	vdev->offered |= TRANSPORT_FEATURES;
+	return 0;
+}
+
+struct xvm_vdev *xvm_vdev_new(const struct xvm_ipc_dev_add *desc, int fd,
+			      const struct xvm_vdev_ops *ops, void *owner, struct xvm_aio *aio,
+			      char *why, size_t why_bytes)
+{
+	const struct xvm_vdev_type *type = xvm_vdev_type_find(desc->device_id);
+	struct xvm_vdev *vdev = type ? calloc(1, sizeof(*vdev)) : NULL;
+
+	if (!vdev) {
+		snprintf(why, why_bytes, type ? "out of memory" : "no device model of this type");
+		if (fd >= 0)
+			close(fd);
+		return NULL;
+	}
+	vdev->type = type;
+	vdev->ops = ops;
+	vdev->owner = owner;
+	vdev->aio = aio;
+	vdev->num = desc->num;
+	if (vdev_create(vdev, desc, fd, why, why_bytes)) {
+		free(vdev);
+		return NULL;
+	}
+	return vdev;
+}
+
+void xvm_vdev_free(struct xvm_vdev *vdev)
+{
+	if (!vdev)
+		return;
+	vdev->type->destroy(vdev);
+	free(vdev);
+}
+
+/* ---- features ---- */
+
+u32 xvm_vdev_feature_bits(const struct xvm_vdev *vdev)
+{
+	(void)vdev;
+	return FEATURE_BLOCKS * 32;
+}
+
+/* Once the driver has chosen, its choice is what GET_DEVICE_FEATURES says, until a reset. */
+u32 xvm_vdev_features(const struct xvm_vdev *vdev, u32 block)
+{
+	bool chosen;
+
+	if (block >= FEATURE_BLOCKS)
+		return 0;
+	chosen = vdev->status & XVM_S_FEATURES_OK || vdev->acked_blocks >> block & 1;
+	return (u32)((chosen ? vdev->acked : vdev->offered) >> 32 * block);
+}
+
+void xvm_vdev_set_features(struct xvm_vdev *vdev, u32 block, u32 count, const u32 *words)
+{
+	u64 at = block;
+	u32 i;
+
+	if (vdev->resetting || vdev->status & XVM_S_FEATURES_OK)
+		return;
+	if (at + count > FEATURE_BLOCKS)
+		vdev->acked_unknown = false;
+	for (i = 0; i < count; i++, at++) {
+		if (at >= FEATURE_BLOCKS) {
+			vdev->acked_unknown |= words[i] != 0;
+			continue;
+		}
+		vdev->acked &= ~(0xffffffffull << 32 * at);
+		vdev->acked |= (u64)words[i] << 32 * at;
+		vdev->acked_blocks |= 1u << at;
+	}
+}
+
+static bool features_fit(const struct xvm_vdev *vdev)
+{
+	return !vdev->acked_unknown && !(vdev->acked & ~vdev->offered) &&
+	       (vdev->acked & REQUIRED_FEATURES) == REQUIRED_FEATURES;
+}
+
+/* ---- configuration ---- */
+
+bool xvm_vdev_config_read(const struct xvm_vdev *vdev, u32 off, u32 len, u8 *dst)
+{
+	if (!xvm_range_ok(off, len, vdev->config_bytes))
+		return false;
+	memcpy(dst, vdev->config + off, len);
+	return true;
+}
+
+/*
+ * The generation tells driver-visible changes of ours; a write of the driver's
+ * own does not move it, or its next write would be refused for no reason.
+ */
+bool xvm_vdev_config_write(struct xvm_vdev *vdev, u32 generation, u32 off, u32 len, const u8 *src)
+{
+	u8 old[sizeof(vdev->config)];
+
+	if (generation != vdev->generation || !len || vdev->resetting ||
+	    !xvm_range_ok(off, len, vdev->config_bytes) || !vdev->type->config_written)
+		return false;
+	memcpy(old, vdev->config, sizeof(old));
+	memcpy(vdev->config + off, src, len);
+	if (vdev->type->config_written(vdev, off, len))
+		return true;
+	memcpy(vdev->config, old, sizeof(old));
+	return false;
+}
+
+void xvm_vdev_config_changed(struct xvm_vdev *vdev)
+{
+	vdev->generation++;
+	vdev->ops->config_changed(vdev);
+}
+
+/* ---- status ---- */
+
+void xvm_vdev_ready(struct xvm_vdev *vdev)
+{
+	u32 i;
+
+	if (vdev->ready || vdev->resetting ||
+	    (vdev->status & (XVM_S_DRIVER_OK | XVM_S_NEEDS_RESET)) != XVM_S_DRIVER_OK)
+		return;
+	vdev->ready = true;
+	vdev->ops->state(vdev, XVM_DEV_DRIVER_OK, "");
+	/* What the driver queued and notified before this was ignored: look at all of it. */
+	for (i = 0; i < vdev->num_vqs; i++) {
+		if (vdev->vq[i].enabled)
+			vdev->ops->again(vdev, &vdev->vq[i]);
+	}
+}
+
+static void vdev_start(struct xvm_vdev *vdev)
+{
+	u32 i;
+
+	vdev->status |= XVM_S_DRIVER_OK;
+	/* A queue may have been set up before the features were final. */
+	for (i = 0; i < vdev->num_vqs; i++)
+		vdev->vq[i].event_idx = vdev->acked & XVM_F_EVENT_IDX;
+	if (!vdev->type->start || vdev->type->start(vdev))
+		xvm_vdev_ready(vdev);
+}
+
+u32 xvm_vdev_set_status(struct xvm_vdev *vdev, u32 status)
+{
+	/* Bits are only ever added; what a driver clears without a reset stays. */
+	u32 add = status & DRIVER_STATUS & ~vdev->status;
+
+	if (!status || vdev->resetting)
+		return vdev->status;
+	if (add & XVM_S_FEATURES_OK && !features_fit(vdev))
+		add &= ~XVM_S_FEATURES_OK;
+	vdev->status |= add & ~XVM_S_DRIVER_OK;
+	if (add & XVM_S_DRIVER_OK && vdev->status & XVM_S_FEATURES_OK &&
+	    !(vdev->status & XVM_S_NEEDS_RESET))
+		vdev_start(vdev);
+	return vdev->status;
+}
+
+static void stop_queues(struct xvm_vdev *vdev)
+{
+	u32 i;
+
+	vdev->ready = false;
+	for (i = 0; i < vdev->num_vqs; i++)
+		vdev->vq[i].stopped = true;
+}
+
+void xvm_vdev_broken(struct xvm_vdev *vdev, const char *reason)
+{
+	if (vdev->status & XVM_S_NEEDS_RESET || vdev->resetting)
+		return;
+	vdev->status |= XVM_S_NEEDS_RESET;
+	stop_queues(vdev);
+	vdev->ops->config_changed(vdev);
+	vdev->ops->state(vdev, XVM_DEV_BROKEN, reason);
+}
+
+/* ---- reset ---- */
+
+static bool drained(const struct xvm_vdev *vdev)
+{
+	return (vdev->drain_vq ? vdev->drain_vq->in_flight : vdev->in_flight) == 0;
+}
+
+/* The last thing anybody does with a vdev in a pass: drained may free it. */
+static void vdev_settle(struct xvm_vdev *vdev)
+{
+	if (!vdev->draining || !drained(vdev))
+		return;
+	vdev->draining = false;
+	vdev->ops->drained(vdev);
+}
+
+bool xvm_vdev_begin_reset(struct xvm_vdev *vdev)
+{
+	vdev->resetting = true;
+	vdev->drain_vq = NULL;
+	vdev->draining = false;		/* so that cancel's completions do not end it before we do */
+	stop_queues(vdev);
+	if (vdev->type->cancel)
+		vdev->type->cancel(vdev, NULL);
+	vdev->draining = !drained(vdev);
+	if (vdev->draining)
+		return false;
+	xvm_vdev_finish_reset(vdev);
+	return true;
+}
+
+void xvm_vdev_finish_reset(struct xvm_vdev *vdev)
+{
+	bool used = vdev->status & XVM_S_DRIVER_OK;
+	u32 i;
+
+	if (!vdev->resetting || vdev->in_flight)
+		return;
+	for (i = 0; i < vdev->num_vqs; i++)
+		xvm_vq_reset(&vdev->vq[i]);
+	vdev->acked = 0;
+	vdev->acked_blocks = 0;
+	vdev->acked_unknown = false;
+	vdev->status = 0;
+	vdev->draining = false;
+	vdev->resetting = false;
+	if (vdev->type->reset)
+		vdev->type->reset(vdev);
+	if (used)
+		vdev->ops->state(vdev, XVM_DEV_RESET, "");
+}
+
+bool xvm_vdev_begin_vq_reset(struct xvm_vdev *vdev, u32 index)
+{
+	struct xvm_vq *vq = xvm_vdev_vq(vdev, index);
+
+	if (!vq || vdev->resetting)
+		return true;
+	vq->stopped = true;
+	if (vdev->type->cancel)
+		vdev->type->cancel(vdev, vq);
+	if (!vq->in_flight) {
+		xvm_vdev_finish_vq_reset(vdev, index);
+		return true;
+	}
+	vdev->draining = true;
+	vdev->drain_vq = vq;
+	return false;
+}
+
+void xvm_vdev_finish_vq_reset(struct xvm_vdev *vdev, u32 index)
+{
+	struct xvm_vq *vq = xvm_vdev_vq(vdev, index);
+
+	if (!vq || vdev->resetting || vq->in_flight)
+		return;
+	xvm_vq_reset(vq);
+	/* A broken device stays stopped until it is reset as a whole. */
+	vq->stopped = vdev->status & XVM_S_NEEDS_RESET;
+	if (vdev->drain_vq == vq)
+		vdev->drain_vq = NULL;
+}
+
+/* ---- queues ---- */
+
+struct xvm_vq *xvm_vdev_vq(struct xvm_vdev *vdev, u32 index)
+{
+	return index < vdev->num_vqs ? &vdev->vq[index] : NULL;
+}
+
+int xvm_vdev_set_vq(struct xvm_vdev *vdev, u32 index, const struct xvm_vq_config *config)
+{
+	struct xvm_vq *vq = xvm_vdev_vq(vdev, index);
+	int err;
+
+	if (!vq)
+		return -ENOENT;
+	if (vq->in_flight || vdev->resetting)
+		return -EBUSY;
+	xvm_vq_reset(vq);
+	vq->stopped = vdev->status & XVM_S_NEEDS_RESET;
+	err = xvm_vq_enable(vq, config, vdev->acked & XVM_F_EVENT_IDX);
+	/* A notification may have come before the message that makes the queue live. */
+	if (!err && vdev->ready)
+		vdev->ops->again(vdev, vq);
+	return err;
+}
+
+bool xvm_vdev_uses_area(const struct xvm_vdev *vdev, u32 area)
+{
+	const struct xvm_vq *vq;
+	u32 i;
+
+	for (i = 0; i < vdev->num_vqs; i++) {
+		vq = &vdev->vq[i];
+		if (vq->enabled && (xvm_addr_area(vq->config.desc) == area ||
+				    xvm_addr_area(vq->config.driver) == area ||
+				    xvm_addr_area(vq->config.device) == area))
+			return true;
+	}
+	return false;
+}
+
+void xvm_vdev_kick(struct xvm_vdev *vdev, u32 index)
+{
+	struct xvm_vq *vq = xvm_vdev_vq(vdev, index);
+
+	if (!vq || !vdev->ready || !vq->enabled || vq->stopped)
+		return;
+	xvm_vq_disarm(vq);
+	if (vdev->type->kick(vdev, vq, KICK_BUDGET))
+		vdev->ops->again(vdev, vq);
+	xvm_vdev_flush(vdev, vq);
+}
+
+/* ---- for device models ---- */
+
+static void vq_broken(struct xvm_vdev *vdev, const struct xvm_vq *vq)
+{
+	char reason[120];
+
+	snprintf(reason, sizeof(reason), "queue %u: %s (0x%x)", vq->index, vq->fault,
+		 vq->fault_value);
+	xvm_vdev_broken(vdev, reason);
+}
+
+int xvm_vdev_pop(struct xvm_vdev *vdev, struct xvm_vq *vq, struct xvm_chain *chain,
+		 struct iovec *iov, u32 max_iov)
+{
+	int ret = xvm_vq_pop(vq, chain, iov, max_iov);
+
+	/* Looks again once: a driver that takes its entry back in between gets no third look. */
+	if (!ret && xvm_vq_arm(vq))
+		ret = xvm_vq_pop(vq, chain, iov, max_iov);
+	if (ret < 0) {
+		vq_broken(vdev, vq);
+		return 0;
+	}
+	vdev->in_flight += (u32)ret;
+	return ret;
+}
+
+void xvm_vdev_complete(struct xvm_vdev *vdev, struct xvm_vq *vq, u16 head, u32 len)
+{
+	vdev->in_flight--;
+	vdev->requests++;
+	if (vq->stopped)
+		xvm_vq_drop(vq, head);
+	else
+		xvm_vq_push(vq, head, len);
+}
+
+void xvm_vdev_flush(struct xvm_vdev *vdev, struct xvm_vq *vq)
+{
+	if (!vq->stopped && xvm_vq_flush(vq))
+		vdev->ops->used(vdev, vq);
+	vdev_settle(vdev);
+}
+
+void xvm_vdev_hold(struct xvm_vdev *vdev)
+{
+	vdev->in_flight++;
+}
+
+void xvm_vdev_release(struct xvm_vdev *vdev)
+{
+	vdev->in_flight--;
+	vdev_settle(vdev);
+}

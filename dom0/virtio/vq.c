@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Split virtqueue, device side: the contract is in vq.h. Owns positions and
+ * the set of heads that are out; must not know devices, messages or Xen.
+ * Called by vdev.c, and by tests and the fuzzer directly.
+ *
+ * Every shared word is loaded once, every descriptor copied once, and only
+ * the private copy is checked and used.
+ */
+#include "vq.h"
+
+/* Layout of the three parts (virtio 1.2, sections 2.7.5, 2.7.6, 2.7.8) */
+#define DESC_BYTES		16u
+#define AVAIL_FLAGS		0u
+#define AVAIL_IDX		2u
+#define AVAIL_RING		4u
+#define USED_FLAGS		0u
+#define USED_IDX		2u
+#define USED_RING		4u
+#define USED_ELEM_BYTES		8u
+
+#define DESC_F_NEXT		1u
+#define DESC_F_WRITE		2u
+#define DESC_F_INDIRECT		4u
+#define AVAIL_F_NO_INTERRUPT	1u
+#define USED_F_NO_NOTIFY	1u
+
+#define CHAIN_MAX_BYTES		(1ull << 31)
+
+/* A private copy of a descriptor. */
+struct vq_desc {
+	u64 addr;
+	u32 len;
+	u16 flags, next;
+};
+
+/* Where the walk of one chain is. */
+struct vq_walk {
+	const u8 *table;	/* queue's own table or an indirect one */
+	u32 entries;		/* of that table */
+	u32 steps, limit;	/* descriptors seen, and how many may be */
+	bool indirect;
+	struct iovec *iov;
+	u32 max_iov, n, nout;
+	u64 out_bytes, in_bytes;
+};
+
+/* The ring words are 16 bits wide and 2-aligned; plat.h has the 32-bit ones. */
+static u16 load16(const u8 *p)
+{
+	return le16toh(__atomic_load_n((const u16 *)p, __ATOMIC_RELAXED));
+}
+
+static u16 acquire16(const u8 *p)
+{
+	return le16toh(__atomic_load_n((const u16 *)p, __ATOMIC_ACQUIRE));
+}
+
+static void store16(u8 *p, u16 v)
+{
+	__atomic_store_n((u16 *)p, htole16(v), __ATOMIC_RELAXED);
+}
+
+static void publish16(u8 *p, u16 v)
+{
+	__atomic_store_n((u16 *)p, htole16(v), __ATOMIC_RELEASE);
+}
+
+static int vq_fault(struct xvm_vq *vq, int err, const char *fault, u64 value)
+{
+	vq->fault = fault;
+	vq->fault_value = (u32)value;
+	return err;
+}
+
+static u8 *avail_event(const struct xvm_vq *vq)
+{
+	return vq->used + USED_RING + USED_ELEM_BYTES * vq->config.size;
+}
+
+static const u8 *used_event(const struct xvm_vq *vq)
+{
+	return vq->avail + AVAIL_RING + 2 * vq->config.size;
+}
+
+static bool head_taken(const struct xvm_vq *vq, u16 head)
+{
+	return vq->taken[head / 64] >> (head % 64) & 1;
+}
+
+static void head_mark(struct xvm_vq *vq, u16 head, bool taken)
+{
+	u64 bit = 1ull << (head % 64);
+
+	if (taken)
+		vq->taken[head / 64] |= bit;
+	else
+		vq->taken[head / 64] &= ~bit;
+}
+
+int xvm_vq_enable(struct xvm_vq *vq, const struct xvm_vq_config *config, bool event_idx)
+{
+	u8 *desc, *avail, *used;
+	u32 size = config->size;
+
+	if (!xvm_is_pow2(size) || size > vq->max_size)
+		return vq_fault(vq, -EINVAL, "queue size is no power of two in bounds", size);
+	/* Areas start on a page, so the address has the alignment of the offset. */
+	if (config->desc & 15 || config->driver & 1 || config->device & 3)
+		return vq_fault(vq, -EINVAL, "ring address is not aligned",
+				config->desc | config->driver | config->device);
+	desc = xvm_mem_at(vq->mem, config->desc, (u64)DESC_BYTES * size);
+	avail = xvm_mem_at(vq->mem, config->driver, AVAIL_RING + 2ull * size + 2);
+	used = xvm_mem_at(vq->mem, config->device,
+			  USED_RING + (u64)USED_ELEM_BYTES * size + 2);
+	if (!desc || !avail || !used)
+		return vq_fault(vq, -EINVAL, "ring is not in an area", !desc ? 0 : !avail ? 1 : 2);
+
+	xvm_vq_reset(vq);
+	vq->config = *config;
+	vq->desc = desc;
+	vq->avail = avail;
+	vq->used = used;
+	vq->event_idx = event_idx;
+	vq->enabled = true;
+	return 0;
+}
+
+void xvm_vq_reset(struct xvm_vq *vq)
+{
+	struct xvm_vq clean = { .mem = vq->mem, .index = vq->index, .max_size = vq->max_size };
+
+	*vq = clean;
+}
+
+static struct vq_desc read_desc(const u8 *table, u32 index)
+{
+	struct vq_desc desc;
+	u8 raw[DESC_BYTES];
+
+	xvm_shm_copy(raw, table + (size_t)index * DESC_BYTES, sizeof(raw));
+	desc.addr = xvm_get64(raw);
+	desc.len = xvm_get32(raw + 8);
+	desc.flags = xvm_get16(raw + 12);
+	desc.next = xvm_get16(raw + 14);
+	return desc;
+}
+
+/*
+ * Goes on in an indirect table. The device must accept direct descriptors
+ * before it, but it ends the chain, and tables do not nest (virtio 1.2,
+ * section 2.7.5.3). A table may be longer than the walk through it.
+ */
+static int walk_enter(struct xvm_vq *vq, struct vq_walk *walk, const struct vq_desc *desc)
+{
+	if (walk->indirect)
+		return vq_fault(vq, -EPROTO, "indirect table inside an indirect table", desc->flags);
+	if (desc->flags & DESC_F_NEXT)
+		return vq_fault(vq, -EPROTO, "indirect descriptor with a next one", desc->flags);
+	if (!desc->len || desc->len % DESC_BYTES)
+		return vq_fault(vq, -EPROTO, "indirect table of no whole descriptors", desc->len);
+	walk->table = xvm_mem_at(vq->mem, desc->addr, desc->len);
+	if (!walk->table)
+		return vq_fault(vq, -EPROTO, "indirect table is not in an area", desc->addr);
+	walk->entries = desc->len / DESC_BYTES;
+	walk->indirect = true;
+	/*
+	 * A driver may run a smaller queue than we offer and still build the
+	 * longest requests (Linux does), so the bound here is the offer. The
+	 * descriptor that led here is no buffer and does not count.
+	 */
+	walk->limit = vq->max_size;
+	walk->steps--;
+	return 0;
+}
+
+/*
+ * A buffer of length 0 is refused: the address of no byte cannot be checked,
+ * and no driver sends one. Bounds the sums, so the u32 of xvm_chain hold them.
+ */
+static int walk_add(struct xvm_vq *vq, struct vq_walk *walk, const struct vq_desc *desc)
+{
+	bool write = desc->flags & DESC_F_WRITE;
+	void *base;
+
+	if (!desc->len)
+		return vq_fault(vq, -EPROTO, "buffer of length zero", walk->n);
+	base = xvm_mem_at(vq->mem, desc->addr, desc->len);
+	if (!base)
+		return vq_fault(vq, -EPROTO, "buffer is not in an area", desc->addr);
+	if (!write && walk->n != walk->nout)
+		return vq_fault(vq, -EPROTO, "readable buffer after a writable one", walk->n);
+	if (walk->n == walk->max_iov)
+		return vq_fault(vq, -EPROTO, "more buffers than the device takes", walk->n);
+	if (write)
+		walk->in_bytes += desc->len;
+	else
+		walk->out_bytes += desc->len;
+	if (walk->in_bytes + walk->out_bytes > CHAIN_MAX_BYTES)
+		return vq_fault(vq, -EPROTO, "chain of more than 2 GiB", walk->n);
+	walk->iov[walk->n].iov_base = base;
+	walk->iov[walk->n++].iov_len = desc->len;
+	walk->nout += !write;
+	return 0;
+}
+
+/* A loop has no end, so it meets the limit: nothing else is needed against it. */
+static int walk_chain(struct xvm_vq *vq, struct vq_walk *walk, u32 index)
+{
+	struct vq_desc desc;
+	int err;
+
+	for (;;) {
+		if (index >= walk->entries)
+			return vq_fault(vq, -EPROTO, "descriptor index beyond its table", index);
+		if (walk->steps++ == walk->limit)
+			return vq_fault(vq, -EPROTO, "chain longer than the queue", walk->limit);
+		desc = read_desc(walk->table, index);
+		if (desc.flags & DESC_F_INDIRECT) {
+			err = walk_enter(vq, walk, &desc);
+			index = 0;
+		} else {
+			err = walk_add(vq, walk, &desc);
+			if (!err && !(desc.flags & DESC_F_NEXT))
+				return 0;
+			index = desc.next;
+		}
+		if (err)
+			return err;
+	}
+}
+
+/* Returns 1 with the head of the next chain, 0, or -EPROTO. Takes nothing. */
+static int next_head(struct xvm_vq *vq, u16 *head)
+{
+	u32 size = vq->config.size;
+	u16 idx, ahead;
+
+	/* Acquire pairs with the driver's barrier before avail.idx: ring and descriptors are there. */
+	idx = acquire16(vq->avail + AVAIL_IDX);
+	ahead = (u16)(idx - vq->last_avail);
+	if (!ahead)
+		return 0;
+	if (ahead > size)
+		return vq_fault(vq, -EPROTO, "available index runs ahead of the queue", idx);
+	*head = load16(vq->avail + AVAIL_RING + 2 * (vq->last_avail & (size - 1)));
+	if (*head >= size)
+		return vq_fault(vq, -EPROTO, "head beyond the queue", *head);
+	/* A chain given twice would be two requests on one buffer, and in_flight above size. */
+	if (head_taken(vq, *head))
+		return vq_fault(vq, -EPROTO, "head is already in use by the device", *head);
+	return 1;
+}
+
+int xvm_vq_pop(struct xvm_vq *vq, struct xvm_chain *chain, struct iovec *iov, u32 max_iov)
+{
+	struct vq_walk walk = { .iov = iov, .max_iov = max_iov };
+	u16 head;
+	int ret;
+
+	if (!vq->enabled || vq->stopped)
+		return 0;
+	if (vq->fault)
+		return -EPROTO;
+	ret = next_head(vq, &head);
+	if (ret <= 0)
+		return ret;
+	walk.table = vq->desc;
+	walk.entries = walk.limit = vq->config.size;
+	ret = walk_chain(vq, &walk, head);
+	if (ret)
+		return ret;
+
+	vq->last_avail++;
+	vq->in_flight++;
+	head_mark(vq, head, true);
+	chain->head = head;
+	chain->nout = (u16)walk.nout;
+	chain->nin = (u16)(walk.n - walk.nout);
+	chain->out = iov;
+	chain->in = iov + walk.nout;
+	chain->out_bytes = (u32)walk.out_bytes;
+	chain->in_bytes = (u32)walk.in_bytes;
+	return 1;
+}
+
+void xvm_vq_drop(struct xvm_vq *vq, u16 head)
+{
+	head_mark(vq, head, false);
+	vq->in_flight--;
+}
+
+void xvm_vq_push(struct xvm_vq *vq, u16 head, u32 len)
+{
+	u32 at = vq->used_next & (vq->config.size - 1);
+	u8 *elem = vq->used + USED_RING + USED_ELEM_BYTES * at;
+
+	/* The driver looks at these only once flush has moved used.idx past them. */
+	xvm_shm_store32(elem, head);
+	xvm_shm_store32(elem + 4, len);
+	vq->used_next++;
+	xvm_vq_drop(vq, head);
+}
+
+bool xvm_vq_flush(struct xvm_vq *vq)
+{
+	u16 old = vq->used_flushed, now = vq->used_next, event;
+
+	if (now == old || !vq->enabled)
+		return false;
+	/* Release: data, status and used elements are visible before the index that covers them. */
+	publish16(vq->used + USED_IDX, now);
+	vq->used_flushed = now;
+	/*
+	 * Pairs with the driver's barrier between setting used_event (or clearing
+	 * its flag) and looking at used.idx again: one of the two sees the other.
+	 */
+	xvm_shm_mb();
+	if (!vq->event_idx)
+		return !(load16(vq->avail + AVAIL_FLAGS) & AVAIL_F_NO_INTERRUPT);
+	event = load16(used_event(vq));
+	return (u16)(now - event - 1) < (u16)(now - old);
+}
+
+bool xvm_vq_arm(struct xvm_vq *vq)
+{
+	if (!vq->enabled || vq->stopped)
+		return false;
+	if (vq->event_idx)
+		store16(avail_event(vq), vq->last_avail);
+	else
+		store16(vq->used + USED_FLAGS, 0);
+	/*
+	 * Pairs with the driver's barrier between avail.idx and its look at
+	 * avail_event: either it sees that we sleep or we see its new entry.
+	 */
+	xvm_shm_mb();
+	return load16(vq->avail + AVAIL_IDX) != vq->last_avail;
+}
+
+void xvm_vq_disarm(struct xvm_vq *vq)
+{
+	/* With event index nothing is to do: the driver passes avail_event once and is quiet then. */
+	if (vq->enabled && !vq->stopped && !vq->event_idx)
+		store16(vq->used + USED_FLAGS, USED_F_NO_NOTIFY);
+}
