@@ -1,1 +1,22 @@
-# The Linux module.
+# The guest's module: `make modules` builds build/domU/<release>/xen-virtio-msg.ko for the newest headers installed, or for
+# those of KDIR=. Sources are staged as symlinks, so that nothing lands in the source tree.
+KDIR ?= $(shell ls -d /lib/modules/*/build 2>/dev/null | sort -V | tail -n 1)
+DOMU_REL := $(if $(KDIR),$(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h 2>/dev/null))
+DOMU_DIR := $(CURDIR)/build/domU/$(DOMU_REL)
+DOMU_SRC := domU/Kbuild $(wildcard domU/*.[ch] xen/proto/*.[ch] include/xvmsg/*.h)
+# The compiler that the headers name, if it is installed; else the default one.
+DOMU_CC := $(if $(KDIR),$(shell sed -n 's/^CONFIG_CC_VERSION_TEXT="\([^ ]*\) .*/\1/p' $(KDIR)/.config 2>/dev/null))
+DOMU_CC := $(if $(shell command -v $(DOMU_CC) 2>/dev/null),$(DOMU_CC),$(CC))
+DOMU_MAKE = $(MAKE) --no-print-directory -C $(KDIR) M=$(DOMU_DIR) CC=$(DOMU_CC) $(if $(W),W=$(W)) $(if $(C),C=$(C))
+
+#: make modules      build the guest's module for the newest kernel headers, or for KDIR=
+.PHONY: modules modules-clean
+modules:
+	@test -n "$(DOMU_REL)" || { echo "make modules: no kernel headers (install linux-headers-amd64, or give KDIR=)" >&2; exit 1; }
+	@mkdir -p $(DOMU_DIR)/domU $(DOMU_DIR)/xen/proto $(DOMU_DIR)/include/xvmsg
+	@for f in $(DOMU_SRC); do ln -sf $(CURDIR)/$$f $(DOMU_DIR)/$$f; done
+	@ln -sf $(CURDIR)/domU/Kbuild $(DOMU_DIR)/Kbuild
+	+@$(DOMU_MAKE) modules
+
+modules-clean:
+	rm -rf $(CURDIR)/build/domU

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A virtio device whose configuration goes by virtio-msg, over some bus that
+ * can transfer a request and send an event. Knows nothing of Xen; the bus
+ * knows nothing of virtio_config_ops.
+ */
+#ifndef XVM_DOMU_VIRTIO_MSG_CORE_H
+#define XVM_DOMU_VIRTIO_MSG_CORE_H
+
+#include <linux/mutex.h>
+#include <linux/spinlock.h>
+#include <linux/virtio.h>
+
+#include "../xen/proto/msg.h"
+#include "../xen/proto/num.h"
+
+/* Limits on what a device may claim of itself (the device side is not trusted). */
+#define VMSG_MAX_VQS		1024
+#define VMSG_MAX_VQ_SIZE	1024
+#define VMSG_MAX_CONFIG		65536
+#define VMSG_MAX_FEATURE_BITS	1024
+#define VMSG_MAX_RETRIES	5	/* reads of a configuration that keeps changing */
+
+struct vmsg_device;
+
+struct vmsg_bus_ops {
+	/*
+	 * Sends the request of len bytes and waits for its answer, which is of
+	 * the same message and at most max_message bytes. Process context.
+	 * Returns the answer's length, -ENODEV (the device is gone), -ETIMEDOUT
+	 * or -EIO (the bus is gone).
+	 */
+	int (*transfer)(struct vmsg_device *vm, const u8 *msg, u32 len, u8 *answer);
+	/* Tells the device that a queue has buffers. Any context; cannot fail. */
+	void (*kick)(struct vmsg_device *vm, u32 vq_index);
+	/* Before the first queue is made: memory for so many descriptors in all. */
+	int (*prepare_vqs)(struct vmsg_device *vm, u32 nvqs, u32 entries);
+	/* Returns when no callback started before is still running. */
+	void (*synchronize)(struct vmsg_device *vm);
+	/* The last reference to vm went; frees it. */
+	void (*release)(struct vmsg_device *vm);
+};
+
+struct vmsg_device {
+	struct virtio_device vdev;
+	const struct vmsg_bus_ops *ops;
+	u16 dev_num;
+	u32 max_message;
+	struct xvm_msg_device_info info;	/* checked and clipped */
+
+	struct mutex lock;	/* request, answer, status, generation */
+	u8 *request, *answer;	/* max_message bytes each */
+	u8 status;		/* as the device last answered */
+	bool lost;		/* a reset was not answered: no more requests */
+	u32 generation, gen_told, gen_changes;
+
+	spinlock_t vq_lock;	/* what interrupts look at, below */
+	struct virtqueue **vqs;	/* info.max_virtqueues of them */
+	bool live;		/* registered: configuration changes may be told */
+	bool changed;		/* one came before that */
+	bool needs_reset;
+};
+
+static inline struct vmsg_device *to_vmsg_device(struct virtio_device *vdev)
+{
+	return container_of(vdev, struct vmsg_device, vdev);
+}
+
+/*
+ * A zeroed vm, filled and ready for events; the caller's until ops->release,
+ * which the last vmsg_device_put calls. release must end in vmsg_device_free.
+ */
+struct vmsg_device *vmsg_device_alloc(const struct vmsg_bus_ops *ops, struct device *parent,
+				      u16 dev_num, u32 max_message);
+void vmsg_device_put(struct vmsg_device *vm);
+void vmsg_device_free(struct vmsg_device *vm);
+
+/* Asks the device what it is and registers it. On failure a line has said why. */
+int vmsg_device_register(struct vmsg_device *vm);
+/* The driver lets go; the device was reset, or is lost. The reference of alloc stays. */
+void vmsg_device_unregister(struct vmsg_device *vm);
+
+/* From the bus, any context; numbers may be wrong. True when something was told. */
+bool vmsg_event_used(struct vmsg_device *vm, u32 vq_index);
+void vmsg_event_config(struct vmsg_device *vm, const struct xvm_msg_event_config *event);
+/* No queue of this device works any more; waiters in drivers are let go. Any context. */
+void vmsg_device_break(struct vmsg_device *vm);
+
+#endif

@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Bus messages: which devices there are, their coming and going. Devices are
+ * added and removed one after the other on the connection's ordered queue, so
+ * that disks keep their order; never in the xenwatch thread, never in an
+ * interrupt.
+ *
+ * Trust: events may name any number in any order. They are kept as a bit per
+ * number (the newest wins), and acted upon at our pace.
+ */
+#include <linux/bitmap.h>
+#include <linux/dma-mapping.h>
+#include <linux/dma-map-ops.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+
+#include "front.h"
+
+#define NUMBERS		65536u
+#define WINDOW_MAX	2000u	/* numbers per GET_DEVICES: what 264 bytes carry */
+
+/* -- What the virtio side asks of the bus -- */
+
+static struct xvm_dev *vm_dev(struct vmsg_device *vm)
+{
+	return to_xvm_dev(vm->vdev.dev.parent);
+}
+
+static int dev_transfer(struct vmsg_device *vm, const u8 *msg, u32 len, u8 *answer)
+{
+	struct xvm_dev *xd = vm_dev(vm);
+	/* A reset must get through, whatever else is outstanding. */
+	bool admin = msg[VIRTIO_MSG_HDR_ID] == VIRTIO_MSG_SET_DEVICE_STATUS &&
+		     !xvm_msg_get_u32(msg);
+
+	return xvm_req_transfer(xd->conn, xd->num, admin, msg, len, answer);
+}
+
+static void dev_kick(struct vmsg_device *vm, u32 vq_index)
+{
+	xvm_chan_kick(vm_dev(vm), vq_index);
+}
+
+static int dev_prepare_vqs(struct vmsg_device *vm, u32 nvqs, u32 entries)
+{
+	struct xvm_dev *xd = vm_dev(vm);
+
+	/* Kernels with CONFIG_XEN_VIRTIO put their own in place meanwhile. */
+	set_dma_ops(&xd->dev, &xvm_dma_ops);
+	return xvm_area_prepare(xd, nvqs, entries);
+}
+
+static void dev_synchronize(struct vmsg_device *vm)
+{
+	xvm_chan_quiesce(vm_dev(vm)->conn);
+}
+
+static const struct vmsg_bus_ops bus_ops = {
+	.transfer = dev_transfer,
+	.kick = dev_kick,
+	.prepare_vqs = dev_prepare_vqs,
+	.synchronize = dev_synchronize,
+	.release = vmsg_device_free,
+};
+
+/* -- A device's life -- */
+
+static void dev_release(struct device *dev)
+{
+	struct xvm_dev *xd = to_xvm_dev(dev);
+
+	xvm_conn_put(xd->conn);
+	kfree(xd);
+}
+
+/* The struct device whose dma_map_ops its virtio device uses. */
+static struct xvm_dev *make_dev(struct xvm_conn *conn, u16 num)
+{
+	struct xvm_dev *xd = kzalloc(sizeof(*xd), GFP_KERNEL);
+	struct device *dev;
+
+	if (!xd)
+		return NULL;
+	kref_get(&conn->ref);
+	xd->conn = conn;
+	xd->num = num;
+	INIT_LIST_HEAD(&xd->kick_node);
+	xvm_area_init(xd);
+	dev = &xd->dev;
+	device_initialize(dev);
+	dev->release = dev_release;
+	dev->parent = &conn->bus->xdev->dev;
+	/* The connection is part of the name: its predecessor may not be gone yet. */
+	dev_set_name(dev, "%s.%u.%u", dev_name(dev->parent), conn->serial, num);
+	dev->dma_mask = &dev->coherent_dma_mask;
+	set_dma_ops(dev, &xvm_dma_ops);
+	if (dma_set_mask_and_coherent(dev, DMA_BIT_MASK(64)) || device_add(dev)) {
+		put_device(dev);
+		return NULL;
+	}
+	return xd;
+}
+
+/* No event finds it any more, and none that did is still at work. */
+static void hide_dev(struct xvm_dev *xd)
+{
+	xa_erase(&xd->conn->devs, xd->num);
+	xvm_chan_quiesce(xd->conn);
+	xvm_chan_forget_kicks(xd);
+}
+
+static void end_dev(struct xvm_dev *xd)
+{
+	hide_dev(xd);
+	vmsg_device_put(xd->vm);
+	xvm_area_del_all(xd);
+	device_unregister(&xd->dev);
+}
+
+static void add_dev(struct xvm_conn *conn, u16 num)
+{
+	struct xvm_dev *xd;
+	int err;
+
+	if (READ_ONCE(conn->closing) || xa_load(&conn->devs, num))
+		return;
+	if (conn->ndevs == XVM_MAX_DEVICES) {
+		dev_err_ratelimited(&conn->bus->xdev->dev, "device %u is left out: limit is %u\n",
+				    num, XVM_MAX_DEVICES);
+		return;
+	}
+	xd = make_dev(conn, num);
+	if (!xd)
+		return;
+	xd->vm = vmsg_device_alloc(&bus_ops, &xd->dev, num, conn->pick.max_message);
+	if (!xd->vm) {
+		device_unregister(&xd->dev);
+		return;
+	}
+	err = xa_err(xa_store(&conn->devs, num, xd, GFP_KERNEL));
+	if (!err)
+		err = vmsg_device_register(xd->vm);
+	if (err)
+		end_dev(xd);
+	else
+		conn->ndevs++;
+}
+
+static void remove_dev(struct xvm_dev *xd)
+{
+	struct xvm_conn *conn = xd->conn;
+
+	vmsg_device_unregister(xd->vm);
+	conn->ndevs--;
+	end_dev(xd);
+}
+
+/* The number may be used again; whether the device side takes note is its business. */
+static void release_number(struct xvm_conn *conn, u16 num)
+{
+	u8 msg[VIRTIO_MSG_HDR_BYTES + 4], answer[VIRTIO_MSG_OFFER_BYTES];
+	u32 len = xvm_msg_put_number(msg, XVM_BUS_MSG_RELEASE_DEVICE, num);
+
+	xvm_req_transfer(conn, 0, true, msg, len, answer);
+}
+
+/* -- Events, from the ring -- */
+
+bool xvm_bus_event_device(struct xvm_conn *conn, const struct xvm_msg_event_device *m)
+{
+	unsigned long flags;
+
+	if (!m->dev_num ||
+	    (m->state != VIRTIO_MSG_DEVICE_READY && m->state != VIRTIO_MSG_DEVICE_REMOVED))
+		return false;
+	spin_lock_irqsave(&conn->events_lock, flags);
+	if (m->state == VIRTIO_MSG_DEVICE_READY) {
+		__set_bit(m->dev_num, conn->ready);
+	} else {
+		__clear_bit(m->dev_num, conn->ready);
+		__set_bit(m->dev_num, conn->removed);
+	}
+	spin_unlock_irqrestore(&conn->events_lock, flags);
+	if (!READ_ONCE(conn->closing))
+		queue_work(conn->wq, &conn->events_work);
+	return true;
+}
+
+/* rx_lock is held, so a device found in the table stays; see hide_dev. */
+bool xvm_bus_event_used(struct xvm_conn *conn, u16 num, u32 vq_index)
+{
+	struct xvm_dev *xd = xa_load(&conn->devs, num);
+
+	return xd && vmsg_event_used(xd->vm, vq_index);
+}
+
+bool xvm_bus_event_config(struct xvm_conn *conn, u16 num, const struct xvm_msg_event_config *m)
+{
+	struct xvm_dev *xd = xa_load(&conn->devs, num);
+
+	if (xd)
+		vmsg_event_config(xd->vm, m);
+	return xd;
+}
+
+void xvm_bus_break_devices(struct xvm_conn *conn)
+{
+	struct xvm_dev *xd;
+	unsigned long num, flags;
+
+	spin_lock_irqsave(&conn->chan.rx_lock, flags);
+	xa_for_each(&conn->devs, num, xd)
+		vmsg_device_break(xd->vm);
+	spin_unlock_irqrestore(&conn->chan.rx_lock, flags);
+}
+
+/* Takes one number out of a set of events; 0: none. */
+static u16 take_event(struct xvm_conn *conn, unsigned long *set)
+{
+	unsigned long num;
+
+	spin_lock_irq(&conn->events_lock);
+	num = find_first_bit(set, NUMBERS);
+	if (num < NUMBERS)
+		__clear_bit(num, set);
+	spin_unlock_irq(&conn->events_lock);
+	return num < NUMBERS ? num : 0;
+}
+
+/* Removals first: a number that is ready again after one is a new device. */
+static void events_work(struct work_struct *work)
+{
+	struct xvm_conn *conn = container_of(work, struct xvm_conn, events_work);
+	struct xvm_dev *xd;
+	u16 num;
+
+	while (!READ_ONCE(conn->closing) && (num = take_event(conn, conn->removed))) {
+		xd = xa_load(&conn->devs, num);
+		if (xd)
+			remove_dev(xd);
+		release_number(conn, num);
+	}
+	while (!READ_ONCE(conn->closing) && (num = take_event(conn, conn->ready)))
+		add_dev(conn, num);
+}
+
+/* -- Enumeration -- */
+
+static int ping(struct xvm_conn *conn)
+{
+	u8 msg[VIRTIO_MSG_HDR_BYTES + 4], answer[VIRTIO_MSG_OFFER_BYTES];
+	u32 len = xvm_msg_put_u32(msg, VIRTIO_MSG_TYPE_BUS, VIRTIO_BUS_MSG_PING, 0, conn->serial);
+	int err = xvm_req_transfer(conn, 0, true, msg, len, answer);
+
+	if (err >= 0 && xvm_msg_get_u32(answer) != conn->serial)
+		return -EPROTO;
+	return err < 0 ? err : 0;
+}
+
+static void note_ready(struct xvm_conn *conn, const struct xvm_msg_get_devices *m)
+{
+	u32 i;
+
+	spin_lock_irq(&conn->events_lock);
+	for (i = 0; i < m->count && m->offset + i < NUMBERS; i++)
+		if (m->offset + i && m->bitmap[i / 8] & 1 << i % 8)
+			__set_bit(m->offset + i, conn->ready);
+	spin_unlock_irq(&conn->events_lock);
+}
+
+/* One window; the offset of the next, 0 when this was the last, or a negative error. */
+static int enumerate_window(struct xvm_conn *conn, u16 offset)
+{
+	u8 msg[VIRTIO_MSG_HDR_BYTES + 4], answer[VIRTIO_MSG_OFFER_BYTES];
+	u32 room = conn->pick.max_message - VIRTIO_MSG_HDR_BYTES - VIRTIO_MSG_GET_DEVICES_FIXED;
+	u16 count = min(room * 8, WINDOW_MAX);
+	struct xvm_msg_get_devices m;
+	int len;
+
+	len = xvm_msg_put_get_devices(msg, offset, count);
+	len = xvm_req_transfer(conn, 0, true, msg, len, answer);
+	if (len < 0)
+		return len;
+	if (xvm_msg_get_devices(answer, len, &m) || m.offset != offset || m.count > count ||
+	    (m.next_offset && m.next_offset <= offset))
+		return -EPROTO;
+	note_ready(conn, &m);
+	return m.next_offset;
+}
+
+static int enumerate(struct xvm_conn *conn)
+{
+	int next = 0;
+
+	do {
+		next = enumerate_window(conn, next);
+	} while (next > 0);
+	return next;
+}
+
+static void start_work(struct work_struct *work)
+{
+	struct xvm_conn *conn = container_of(work, struct xvm_conn, start_work);
+	struct device *dev = &conn->bus->xdev->dev;
+	int err;
+
+	err = ping(conn);
+	if (!err)
+		err = enumerate(conn);
+	if (err) {
+		if (err != -EIO)
+			dev_err(dev, "asking the bus for its devices failed: %d\n", err);
+		return;
+	}
+	dev_info(dev, "connected: dialect %s, %u-byte messages, ring order %u, %u credits, %u devices\n",
+		 xvm_dialect_name(conn->pick.dialect), conn->pick.max_message,
+		 conn->pick.ring_order, conn->pick.credits, bitmap_weight(conn->ready, NUMBERS));
+	events_work(&conn->events_work);
+}
+
+/* -- Life -- */
+
+int xvm_bus_init(struct xvm_conn *conn)
+{
+	INIT_WORK(&conn->start_work, start_work);
+	INIT_WORK(&conn->events_work, events_work);
+	spin_lock_init(&conn->events_lock);
+	mutex_init(&conn->area_lock);
+	xa_init(&conn->devs);
+	conn->ready = bitmap_zalloc(NUMBERS, GFP_KERNEL);
+	conn->removed = bitmap_zalloc(NUMBERS, GFP_KERNEL);
+	conn->wq = alloc_ordered_workqueue("%s", 0, dev_name(&conn->bus->xdev->dev));
+	return conn->ready && conn->removed && conn->wq ? 0 : -ENOMEM;
+}
+
+void xvm_bus_start(struct xvm_conn *conn)
+{
+	queue_work(conn->wq, &conn->start_work);
+}
+
+void xvm_bus_stop(struct xvm_conn *conn, bool orderly)
+{
+	struct xvm_dev *xd;
+	unsigned long num;
+
+	WRITE_ONCE(conn->closing, true);
+	if (!orderly)
+		xvm_chan_break(conn, XVM_ERR_CLOSED, 0);
+	cancel_work_sync(&conn->start_work);
+	cancel_work_sync(&conn->events_work);
+	xa_for_each(&conn->devs, num, xd)
+		remove_dev(xd);
+}
+
+void xvm_bus_free(struct xvm_conn *conn)
+{
+	if (conn->wq)
+		destroy_workqueue(conn->wq);
+	xa_destroy(&conn->devs);
+	bitmap_free(conn->ready);
+	bitmap_free(conn->removed);
+}
