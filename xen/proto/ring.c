@@ -17,13 +17,21 @@ void xvm_ring_mem_init(struct xvm_ring_mem *mem, u8 *control, u8 *data, u32 size
 
 u32 xvm_ring_min_bytes(u32 max_msg, u32 credits)
 {
-	return 2 * credits * xvm_ring_record_bytes(max_msg);
+	u64 record = XVM_RECORD_HDR_BYTES + (((u64)max_msg + 7u) & ~(u64)7u), bytes;
+
+	if (record > 0xffffffffu)
+		return 0xffffffffu;
+	bytes = record * credits;
+	return bytes > 0x7fffffffu ? 0xffffffffu : (u32)(2 * bytes);
 }
 
 int xvm_ring_tx_init(struct xvm_ring_tx *tx, const struct xvm_ring_mem *mem, u32 max_msg,
 		     u32 peer_credits)
 {
 	if (!xvm_is_pow2(mem->size) || xvm_ring_min_bytes(max_msg, peer_credits) > mem->size)
+		return -EINVAL;
+	/* Without credits there is no reserve, but a message must still fit. */
+	if (xvm_ring_record_bytes(max_msg) > mem->size)
 		return -EINVAL;
 	memset(tx, 0, sizeof(*tx));
 	tx->mem = *mem;

@@ -61,7 +61,7 @@ int xvm_ring_tx_init(struct xvm_ring_tx *tx, const struct xvm_ring_mem *mem, u32
 		     u32 peer_credits);
 void xvm_ring_rx_init(struct xvm_ring_rx *rx, const struct xvm_ring_mem *mem, u32 max_msg);
 
-/* The smallest ring that keeps rule C >= 2*N*S for this many credits. */
+/* The smallest ring that keeps rule C >= 2*N*S for this many credits; 2^32 - 1 when none does. */
 u32 xvm_ring_min_bytes(u32 max_msg, u32 credits);
 
 /*
