@@ -1,6 +1,7 @@
 # Shared by image, boot, demo and check-xen on the host: where things are. Sourced, bash.
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 B=${B:-build}
+make_b=$B	# as make knows it: its dependency files hold such names
 case $B in /*) ;; *) B=$top/$B ;; esac
 labname=debian12
 lab=$B/lab/$labname

@@ -2,6 +2,11 @@
 # alone as well (make -f tests/qemu/lab.mk).
 B ?= build
 
+#: make deps         install what building and testing need (Debian, root); says what is missing otherwise
+#: make demo         a PV and a PVH guest use a virtio disk on a real Xen under QEMU; ends in "demo: OK"
+#: make demo-shell   the same machine, with a prompt in dom0
+#: make check-xen    the cases of tests/qemu/cases on a real Xen; CASES="10-io-pv ..." runs only these
+
 .PHONY: deps lab-build lab-image demo demo-shell check-xen
 deps:
 	@tools/deps/install
@@ -9,9 +14,10 @@ deps:
 # The parts under test, as they would be installed. LAB_STANDIN=1 leaves them out: stock blkback serves the guests' disks.
 lab-build:
 ifeq ($(LAB_STANDIN),)
-	@$(MAKE) --no-print-directory all modules
-	@rm -rf $(B)/stage.new && $(MAKE) --no-print-directory install DESTDIR=$(abspath $(B))/stage.new PREFIX=/usr
-	@rm -rf $(B)/stage && mv $(B)/stage.new $(B)/stage
+	@rm -rf $(B)/stage.new
+	@$(MAKE) -j$(shell nproc) --no-print-directory all modules PREFIX=/usr
+	@$(MAKE) --no-print-directory install DESTDIR=$(abspath $(B))/stage.new PREFIX=/usr
+	@diff -rq $(B)/stage.new $(B)/stage >/dev/null 2>&1 && rm -r $(B)/stage.new || { rm -rf $(B)/stage; mv $(B)/stage.new $(B)/stage; }
 endif
 
 lab-image: lab-build

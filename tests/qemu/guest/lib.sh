@@ -46,3 +46,10 @@ stop()
 	sync
 	poweroff -f
 }
+# small_fio FILE [MB]: fio from the tools image on /run/t.
+small_fio()
+{
+	/run/t/tools/ld-linux-x86-64.so.2 --library-path /run/t/tools /run/t/tools/fio --name=case --filename=$1 --size=${2:-3}m \
+		--rw=randwrite --bssplit=4k/60:16k/25:64k/15 --ioengine=libaio --iodepth=8 --direct=1 --verify=crc32c --do_verify=1 \
+		--verify_fatal=1 --thread --randseed=$$ > /run/fio.out 2>&1 || { tail -20 /run/fio.out; return 1; }
+}

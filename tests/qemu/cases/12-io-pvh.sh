@@ -1,0 +1,2 @@
+# Verified I/O, PVH, one vCPU.
+case_main() { io_case pvh 1; }

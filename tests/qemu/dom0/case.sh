@@ -1,0 +1,39 @@
+# Shortcuts for cases. Sourced by job-check before a case.
+IMG=/data/images
+
+skip() { echo "$*"; exit 77; }
+fail() { echo "$*"; exit 1; }
+need_daemon() { [ -n "$LAB_standin" ] && skip "needs xvmsgd, and blkback stands in for it"; have_xvmsgd || skip "this build has no xvmsgd"; }
+# fresh NAME: a new copy of the small image, as case-NAME.img.
+fresh() { cp $IMG/small.img $IMG/case-$1.img; echo $IMG/case-$1.img; }
+# must WHAT COMMAND...: the case fails when the command does.
+must() { mu_what=$1; shift; "$@" || fail "failed: $mu_what"; }
+# in_guest NAME SECONDS COMMAND: must succeed.
+in_guest() { guest_run "$@" || fail "in guest $1, status $?: $3$(echo; guest_tail $1)"; }
+fsck_clean() { e2fsck -fn $1 > /run/lab/fsck 2>&1 || { cat /run/lab/fsck; fail "e2fsck finds $1 damaged"; }; }
+# io_case TYPE VCPUS: sums, fio with verification, power off, e2fsck.
+io_case()
+{
+	img=$(fresh io)
+	guest_file io $1 vcpus=$2 disk="$(disk_entry $img)" disk="$(disk_entry $IMG/tools.img ro xvdb)"
+	must "guest start" guest_start io
+	in_guest io 30 'mount_disk && check_sums && wait_disk b && mount_disk b /run/t ro'
+	in_guest io 60 'small_fio /mnt/fio.dat'
+	in_guest io 20 'umount /mnt && umount /run/t'
+	must "power off" guest_off io
+	fsck_clean $img
+}
+# What xvmsgd has said: it logs to syslog.
+daemon_log() { cat /var/log/messages 2>/dev/null; }
+# refused TEXT NAME: xl create fails soon, the reason is in xl's output or in the daemon's log.
+refused()
+{
+	daemon_log | wc -l > /run/lab/log.lines
+	t=$(now)
+	guest_create $2 && fail "xl create of $2 succeeded"
+	s=$(since $t)
+	awk -v s=$s 'BEGIN { exit s > 8 }' || fail "the refusal took $s s"
+	{ cat /run/lab/$2.create; daemon_log | tail -n +$(($(cat /run/lab/log.lines) + 1)); } > /run/lab/reason
+	grep -qiE "$1" /run/lab/reason || { cat /run/lab/reason; fail "no reason like '$1' was given"; }
+	grep -iE "$1" /run/lab/reason | head -2
+}
