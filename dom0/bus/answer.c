@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Transport messages of dialect pr28: each is decoded, put to the device, and
+ * answered by one short function. Lengths are good already (xvm_frame_check);
+ * what the fields mean is the device's to judge. Readings where the text leaves
+ * a choice are in docs/protocol.md, section 7.
+ */
+#include "bus_priv.h"
+
+#define VENDOR_ID 0x584d5658u	/* "XVMX" */
+/* More than any driver asks for; a longer request is cut. */
+#define MAX_FEATURE_BLOCKS 62u
+
+void answer_empty(struct bus_num *n, const u8 *msg)
+{
+	bus_answer(n->bus, msg,
+		   xvm_msg_put_empty(n->bus->out, 0, msg[VIRTIO_MSG_HDR_ID], n->num));
+}
+
+static void answer_u32(struct bus_num *n, const u8 *msg, u32 value)
+{
+	bus_answer(n->bus, msg,
+		   xvm_msg_put_u32(n->bus->out, 0, msg[VIRTIO_MSG_HDR_ID], n->num, value));
+}
+
+void answer_status(struct bus_num *n, const u8 *msg)
+{
+	answer_u32(n, msg, n->vdev->status);
+}
+
+static enum answer get_device_info(struct bus_num *n, const u8 *msg, u32 len)
+{
+	const struct xvm_vdev *vdev = n->vdev;
+	struct xvm_msg_device_info m = {
+		.device_id = vdev->type->device_id,
+		.vendor_id = VENDOR_ID,
+		.num_feature_bits = xvm_vdev_feature_bits(vdev),
+		.config_size = vdev->config_bytes,
+		.max_virtqueues = vdev->num_vqs,
+	};
+
+	(void)len;
+	bus_answer(n->bus, msg, xvm_msg_put_device_info(n->bus->out, n->num, &m));
+	return ANSWER_DONE;
+}
+
+static enum answer get_device_features(struct bus_num *n, const u8 *msg, u32 len)
+{
+	u32 fit = (n->bus->link.max_message - VIRTIO_MSG_HDR_BYTES - VIRTIO_MSG_FEATURES_FIXED) / 4;
+	u32 words[MAX_FEATURE_BLOCKS], i;
+	struct xvm_msg_features m;
+
+	if (xvm_msg_get_features(msg, len, false, &m))
+		return ANSWER_MALFORMED;
+	if (fit > MAX_FEATURE_BLOCKS)
+		fit = MAX_FEATURE_BLOCKS;
+	if (m.num_blocks > fit)
+		m.num_blocks = fit;
+	for (i = 0; i < m.num_blocks; i++)
+		/* block_index + i may wrap: blocks that far up are zero as well */
+		words[i] = m.block_index + i < i ? 0 : xvm_vdev_features(n->vdev, m.block_index + i);
+	bus_answer(n->bus, msg,
+		   xvm_msg_put_features(n->bus->out, VIRTIO_MSG_GET_DEVICE_FEATURES, n->num,
+					m.block_index, m.num_blocks, words));
+	return ANSWER_DONE;
+}
+
+static enum answer set_driver_features(struct bus_num *n, const u8 *msg, u32 len)
+{
+	struct xvm_msg_features m;
+	u32 i, word;
+
+	if (xvm_msg_get_features(msg, len, true, &m))
+		return ANSWER_MALFORMED;
+	for (i = 0; i < m.num_blocks && m.block_index + i >= i; i++) {
+		word = xvm_get32(m.blocks + 4 * i);
+		xvm_vdev_set_features(n->vdev, m.block_index + i, 1, &word);
+	}
+	answer_empty(n, msg);
+	return ANSWER_DONE;
+}
+
+static enum answer get_config(struct bus_num *n, const u8 *msg, u32 len)
+{
+	u32 fit = n->bus->link.max_message - VIRTIO_MSG_HDR_BYTES - VIRTIO_MSG_CONFIG_FIXED;
+	struct xvm_msg_config m = { .generation = n->vdev->generation };
+	u8 data[sizeof(n->vdev->config)];
+
+	(void)len;
+	xvm_msg_get_get_config(msg, &m.offset, &m.length);
+	/* The range is bounded before anything is copied: config_read checks it again. */
+	if (m.length <= fit && m.length <= sizeof(data) &&
+	    xvm_vdev_config_read(n->vdev, m.offset, m.length, data))
+		m.data = data;
+	else
+		m.length = 0;
+	bus_answer(n->bus, msg, xvm_msg_put_config(n->bus->out, VIRTIO_MSG_GET_CONFIG, n->num, &m));
+	return ANSWER_DONE;
+}
+
+static enum answer set_config(struct bus_num *n, const u8 *msg, u32 len)
+{
+	struct xvm_msg_config m;
+
+	if (xvm_msg_get_config(msg, len, false, &m))
+		return ANSWER_MALFORMED;
+	if (!m.data || !xvm_vdev_config_write(n->vdev, m.generation, m.offset, m.length, m.data))
+		m.length = 0;
+	m.data = NULL;
+	m.generation = n->vdev->generation;
+	bus_answer(n->bus, msg, xvm_msg_put_config(n->bus->out, VIRTIO_MSG_SET_CONFIG, n->num, &m));
+	return ANSWER_DONE;
+}
+
+static enum answer get_device_status(struct bus_num *n, const u8 *msg, u32 len)
+{
+	(void)len;
+	answer_status(n, msg);
+	return ANSWER_DONE;
+}
+
+static enum answer set_device_status(struct bus_num *n, const u8 *msg, u32 len)
+{
+	u32 status = xvm_msg_get_u32(msg);
+
+	(void)len;
+	if (status) {
+		answer_u32(n, msg, xvm_vdev_set_status(n->vdev, status));
+		return ANSWER_DONE;
+	}
+	/* A driver that resets has seen all events it wants to see of the device. */
+	n->owe_used = 0;
+	n->again = 0;
+	n->owe_config = false;
+	if (!xvm_vdev_begin_reset(n->vdev)) {
+		n->op = BUS_OP_RESET;
+		return ANSWER_LATER;
+	}
+	answer_status(n, msg);
+	bus_ready(n);	/* a device that is leaving goes now */
+	return ANSWER_DONE;
+}
+
+static enum answer get_vqueue(struct bus_num *n, const u8 *msg, u32 len)
+{
+	struct xvm_msg_vqueue m = { .index = xvm_msg_get_u32(msg) };
+	const struct xvm_vq *vq = xvm_vdev_vq(n->vdev, m.index);
+
+	(void)len;
+	if (vq) {
+		m.max_size = vq->max_size;
+		m.size = vq->config.size;
+		m.desc_addr = vq->config.desc;
+		m.driver_addr = vq->config.driver;
+		m.device_addr = vq->config.device;
+	}
+	bus_answer(n->bus, msg, xvm_msg_put_vqueue(n->bus->out, n->num, &m));
+	return ANSWER_DONE;
+}
+
+static enum answer set_vqueue(struct bus_num *n, const u8 *msg, u32 len)
+{
+	struct xvm_vq_config config;
+	struct xvm_msg_vqueue m;
+
+	(void)len;
+	xvm_msg_get_set_vqueue(msg, &m);
+	config.size = m.size;
+	config.desc = m.desc_addr;
+	config.driver = m.driver_addr;
+	config.device = m.device_addr;
+	/* There is no error field: what could not be set up has size 0 in GET_VQUEUE. */
+	xvm_vdev_set_vq(n->vdev, m.index, &config);
+	answer_empty(n, msg);
+	return ANSWER_DONE;
+}
+
+static enum answer reset_vqueue(struct bus_num *n, const u8 *msg, u32 len)
+{
+	u32 index = xvm_msg_get_u32(msg);
+
+	(void)len;
+	if (!xvm_vdev_begin_vq_reset(n->vdev, index)) {
+		n->op = BUS_OP_VQ_RESET;
+		return ANSWER_LATER;
+	}
+	answer_empty(n, msg);
+	return ANSWER_DONE;
+}
+
+static enum answer get_shm(struct bus_num *n, const u8 *msg, u32 len)
+{
+	struct xvm_msg_shm m = { .index = xvm_msg_get_u32(msg) };
+
+	(void)len;
+	bus_answer(n->bus, msg, xvm_msg_put_shm(n->bus->out, n->num, &m));
+	return ANSWER_DONE;
+}
+
+static enum answer (*const handlers[])(struct bus_num *n, const u8 *msg, u32 len) = {
+	[VIRTIO_MSG_GET_DEVICE_INFO] = get_device_info,
+	[VIRTIO_MSG_GET_DEVICE_FEATURES] = get_device_features,
+	[VIRTIO_MSG_SET_DRIVER_FEATURES] = set_driver_features,
+	[VIRTIO_MSG_GET_CONFIG] = get_config,
+	[VIRTIO_MSG_SET_CONFIG] = set_config,
+	[VIRTIO_MSG_GET_DEVICE_STATUS] = get_device_status,
+	[VIRTIO_MSG_SET_DEVICE_STATUS] = set_device_status,
+	[VIRTIO_MSG_GET_VQUEUE] = get_vqueue,
+	[VIRTIO_MSG_SET_VQUEUE] = set_vqueue,
+	[VIRTIO_MSG_RESET_VQUEUE] = reset_vqueue,
+	[VIRTIO_MSG_GET_SHM] = get_shm,
+};
+
+enum answer answer_transport(struct bus_num *n, const u8 *msg, u32 len)
+{
+	u8 id = msg[VIRTIO_MSG_HDR_ID];
+
+	if (id >= XVM_ARRAY_SIZE(handlers) || !handlers[id])
+		return ANSWER_MALFORMED;
+	return handlers[id](n, msg, len);
+}

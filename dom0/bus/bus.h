@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One bus of one guest, device side: takes messages from the drv ring, lets
+ * each device answer in order, and sends what is owed to the driver. Owns the
+ * devices and the areas. The worker's loop calls it; the few things that need
+ * the supervisor or Xen go through bus_host.
+ *
+ * Trust: everything behind the rings and areas is the guest's. The host is
+ * ours.
+ */
+#ifndef DOM0_BUS_BUS_H
+#define DOM0_BUS_BUS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct bus;
+struct xvm_aio;
+struct xvm_ipc_dev_add;
+struct xvm_ipc_map;
+struct xvm_ipc_stats;
+
+struct bus_host {
+	/* Have an area mapped; bus_map_done brings the answer. One at a time. */
+	void (*map)(void *arg, struct xvm_ipc_map *map);
+	/* No mapping of the area is left here. */
+	void (*unmapped)(void *arg, uint32_t area, uint32_t npages);
+	/* enum xvm_dev_state */
+	void (*dev_state)(void *arg, uint16_t num, int state, const char *reason);
+	/* Wake the driver side up. */
+	void (*notify)(void *arg);
+};
+
+/* What a connection is; the memory is the caller's and outlives the bus. */
+struct bus_link {
+	uint32_t dialect, max_message, credits;
+	uint32_t ring_bytes;
+	uint8_t *control, *drv, *dev;
+};
+
+/* host and aio outlive the bus. NULL: out of memory. */
+struct bus *bus_new(const struct bus_host *host, void *arg, struct xvm_aio *aio);
+/* Every device is gone (bus_idle). */
+void bus_free(struct bus *bus);
+
+/* Starts talking. Returns 0 or negative errno. */
+int bus_connect(struct bus *bus, const struct bus_link *link);
+
+/* fd is the bus's from now on. Failures are told by dev_state. */
+void bus_add_device(struct bus *bus, const struct xvm_ipc_dev_add *desc, int fd);
+/*
+ * Not forced: the driver is told, and may use the device until it lets go.
+ * dev_state GONE follows in any case, when nothing of the device is in use.
+ */
+void bus_remove_device(struct bus *bus, uint16_t num, bool forced);
+
+/* The supervisor's answer to host.map; fd is the bus's from now on, -1: none. */
+void bus_map_done(struct bus *bus, uint32_t area, uint32_t status, uint32_t limit, int fd);
+
+/* One bounded round of work. True: there is more, come again before sleeping. */
+bool bus_pass(struct bus *bus);
+/* Asks the driver side for notifications, then looks again. True: there is work. */
+bool bus_arm(struct bus *bus);
+
+/*
+ * Once true, the connection is dropped: reason is XVM_ERR_*, the driver side
+ * has been told, nothing is read from it any more.
+ */
+bool bus_failed(const struct bus *bus, uint32_t *reason, uint32_t *detail);
+
+/* Drops the connection in good order and removes every device; bus_idle says when it is done. */
+void bus_stop(struct bus *bus);
+bool bus_idle(const struct bus *bus);
+
+/* Adds the bus's part. */
+void bus_stats(const struct bus *bus, struct xvm_ipc_stats *stats);
+
+#endif
