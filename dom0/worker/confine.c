@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "confine.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <malloc.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/capability.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+/* 256 devices and 64 areas have a descriptor each. */
+#define MAX_DESCRIPTORS 512
+
+/* Event channel ioctls by number, as xen/sys/evtchn.h has them: this file knows no libxen. */
+#define EVTCHN_UNBIND _IOC(_IOC_NONE, 'E', 3, 4)
+#define EVTCHN_NOTIFY _IOC(_IOC_NONE, 'E', 4, 4)
+
+/*
+ * malloc gives nothing back and maps nothing of its own: no mremap, madvise or
+ * mprotect is ever needed, and so none is allowed. On an area of a PV dom0 each of
+ * them would tear grant mappings.
+ */
+static int tame_malloc(void)
+{
+	return mallopt(M_MMAP_MAX, 0) && mallopt(M_TRIM_THRESHOLD, -1) &&
+	       mallopt(M_ARENA_MAX, 1) ? 0 : -EINVAL;
+}
+
+static int limit(int resource, rlim_t value)
+{
+	struct rlimit rl = { .rlim_cur = value, .rlim_max = value };
+
+	return setrlimit(resource, &rl) ? -errno : 0;
+}
+
+static int set_limits(void)
+{
+	int err = limit(RLIMIT_NOFILE, MAX_DESCRIPTORS);
+
+	if (!err)
+		err = limit(RLIMIT_CORE, 0);
+	if (!err)
+		err = limit(RLIMIT_MSGQUEUE, 0);
+	return err ? err : limit(RLIMIT_SIGPENDING, 0);
+}
+
+/* Kernels built without a kind of namespace say EINVAL; the filter stands in any case. */
+static int own_namespaces(void)
+{
+	return unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC) && errno != EINVAL ? -errno : 0;
+}
+
+/* The root becomes a directory that is empty and already deleted: nothing can appear in it. */
+static int empty_root(void)
+{
+	char dir[] = "/tmp/xvmsg-worker-XXXXXX";
+	int err = 0;
+
+	if (!mkdtemp(dir))
+		return -errno;
+	if (chdir(dir))
+		err = -errno;
+	if (rmdir(dir) && !err)
+		err = -errno;
+	if (!err && (chroot(".") || chdir("/")))
+		err = -errno;
+	return err;
+}
+
+static int drop_bounding_set(void)
+{
+	cap_value_t cap;
+
+	for (cap = 0; cap_get_bound(cap) >= 0; cap++)
+		if (cap_drop_bound(cap))
+			return -errno;
+	return 0;
+}
+
+static int drop_identity(uid_t uid)
+{
+	cap_t none;
+	int err = 0;
+
+	if (setgroups(0, NULL) || setresgid(uid, uid, uid) || setresuid(uid, uid, uid))
+		return -errno;
+	none = cap_init();
+	if (!none || cap_set_proc(none))
+		err = -errno;
+	cap_free(none);
+	return err;
+}
+
+/* After the change of identity, which resets some of these. */
+static int seal_process(void)
+{
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) ||
+	    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0))
+		return -errno;
+	return 0;
+}
+
+/* Allowed whatever their arguments. */
+static const int plain_calls[] = {
+	SCMP_SYS(io_uring_enter),
+	SCMP_SYS(read), SCMP_SYS(write),	/* the event channel: pending, unmask */
+	SCMP_SYS(recvmsg), SCMP_SYS(sendmsg),	/* the supervisor */
+	SCMP_SYS(close), SCMP_SYS(munmap),	/* areas */
+	SCMP_SYS(flock), SCMP_SYS(fstat),	/* images */
+	SCMP_SYS(getrandom),
+	SCMP_SYS(clock_gettime),
+	SCMP_SYS(futex), SCMP_SYS(brk),
+	SCMP_SYS(rt_sigreturn), SCMP_SYS(exit_group),
+};
+
+static int allow_plain(scmp_filter_ctx ctx)
+{
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; !err && i < sizeof(plain_calls) / sizeof(plain_calls[0]); i++)
+		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, plain_calls[i], 0);
+	return err;
+}
+
+static int allow_ioctl(scmp_filter_ctx ctx, unsigned int request)
+{
+	/* No request of type 'G': a grant device descriptor is good for mmap alone. */
+	return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+				SCMP_A1(SCMP_CMP_EQ, request));
+}
+
+static int allow_checked(scmp_filter_ctx ctx)
+{
+	int err = allow_ioctl(ctx, EVTCHN_NOTIFY);
+
+	if (!err)
+		err = allow_ioctl(ctx, EVTCHN_UNBIND);
+	if (!err)
+		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
+				       SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	/* What fstat() is in the C library of 2023: the descriptor itself, no path. */
+	if (!err)
+		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(newfstatat), 1,
+				       SCMP_A3(SCMP_CMP_MASKED_EQ, AT_EMPTY_PATH, AT_EMPTY_PATH));
+	return err;
+}
+
+static int filter_calls(void)
+{
+	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	int err;
+
+	if (!ctx)
+		return -ENOMEM;
+	err = allow_plain(ctx);
+	if (!err)
+		err = allow_checked(ctx);
+	if (!err)
+		err = seccomp_load(ctx);
+	seccomp_release(ctx);
+	return err;
+}
+
+int confine(uid_t uid, const char **step)
+{
+	int err;
+
+	*step = "identity: an unprivileged number is needed";
+	if (!uid)
+		return -EINVAL;
+	*step = "memory allocation";
+	err = tame_malloc();
+	if (err)
+		return err;
+	*step = "limits";
+	err = set_limits();
+	if (err)
+		return err;
+	*step = "namespaces";
+	err = own_namespaces();
+	if (err)
+		return err;
+	*step = "empty root";
+	err = empty_root();
+	if (err)
+		return err;
+	*step = "capabilities";
+	err = drop_bounding_set();
+	if (err)
+		return err;
+	*step = "identity";
+	err = drop_identity(uid);
+	if (err)
+		return err;
+	*step = "process flags";
+	err = seal_process();
+	if (err)
+		return err;
+	*step = "system call filter";
+	return filter_calls();
+}

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The supervisor's socket, worker side (dom0/ipc.h). The supervisor is
+ * believed; sizes are checked all the same, since both must come from one build.
+ */
+#include "worker_priv.h"
+#include "../base/fdsock.h"
+#include "../base/log.h"
+#include "../../xen/user/evtchn.h"
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Datagrams per turn, then the guest has its own. */
+#define TAKE_BUDGET 16
+
+static int send_msg(struct worker *w, void *msg, uint32_t type, uint32_t bytes, int wait)
+{
+	struct xvm_ipc_hdr hdr = { .type = type, .bytes = bytes };
+
+	memcpy(msg, &hdr, sizeof(hdr));
+	return fdsock_send(w->control, msg, bytes, NULL, 0, wait);
+}
+
+/* For what must not get lost. A supervisor that cannot be told is gone. */
+static void tell(struct worker *w, void *msg, uint32_t type, uint32_t bytes)
+{
+	if (send_msg(w, msg, type, bytes, 1))
+		w->done = true;
+}
+
+int control_hello(struct worker *w)
+{
+	struct xvm_ipc_hello hello = { .version = XVM_IPC_VERSION };
+
+	return send_msg(w, &hello, XVM_IPC_HELLO, sizeof(hello), 1);
+}
+
+void control_fail(struct worker *w, uint32_t reason, uint32_t detail)
+{
+	struct xvm_ipc_fail fail = { .reason = reason, .detail = detail };
+
+	tell(w, &fail, XVM_IPC_FAIL, sizeof(fail));
+}
+
+/* Never waits: a line more or less is not worth a stall. */
+void control_log(void *arg, int level, const char *line)
+{
+	struct xvm_ipc_log log = { .level = (uint32_t)level };
+
+	snprintf(log.text, sizeof(log.text), "%s", line);
+	send_msg(arg, &log, XVM_IPC_LOG, sizeof(log), 0);
+}
+
+/* ---- what the bus asks for ---- */
+
+static void host_map(void *arg, struct xvm_ipc_map *map)
+{
+	tell(arg, map, XVM_IPC_MAP, sizeof(*map));
+}
+
+static void host_unmapped(void *arg, uint32_t area, uint32_t npages)
+{
+	struct xvm_ipc_unmap unmap = { .area = area, .npages = npages };
+
+	tell(arg, &unmap, XVM_IPC_UNMAP, sizeof(unmap));
+}
+
+static void host_dev_state(void *arg, uint16_t num, int state, const char *reason)
+{
+	struct xvm_ipc_dev_state msg = { .num = num, .state = (uint16_t)state };
+
+	snprintf(msg.reason, sizeof(msg.reason), "%s", reason ? reason : "");
+	tell(arg, &msg, XVM_IPC_DEV_STATE, sizeof(msg));
+}
+
+static void host_notify(void *arg)
+{
+	struct worker *w = arg;
+
+	w->events_sent++;
+	w->evtchn->ops->notify(w->evtchn, w->port);
+}
+
+const struct bus_host worker_bus_host = {
+	.map = host_map,
+	.unmapped = host_unmapped,
+	.dev_state = host_dev_state,
+	.notify = host_notify,
+};
+
+/* ---- what the supervisor says ---- */
+
+static void take_start(struct worker *w, struct fdsock_msg *msg)
+{
+	struct xvm_ipc_start start;
+	int evtchn_fd = fdsock_take(msg, 0), err;
+
+	memcpy(&start, msg->data, sizeof(start));
+	err = worker_start(w, &start, evtchn_fd, fdsock_take(msg, 1));
+	if (err) {
+		log_err("domain %u: cannot start the connection (%d)", start.domid, -err);
+		control_fail(w, XVM_ERR_INTERNAL, (uint32_t)-err);
+		w->stopping = true;
+		bus_stop(w->bus);
+	}
+}
+
+static void take_dev_add(struct worker *w, struct fdsock_msg *msg)
+{
+	struct xvm_ipc_dev_add add;
+
+	memcpy(&add, msg->data, sizeof(add));
+	bus_add_device(w->bus, &add, fdsock_take(msg, 0));
+}
+
+static void take_dev_del(struct worker *w, struct fdsock_msg *msg)
+{
+	struct xvm_ipc_dev_del del;
+
+	memcpy(&del, msg->data, sizeof(del));
+	bus_remove_device(w->bus, del.num, del.forced);
+}
+
+static void take_map_reply(struct worker *w, struct fdsock_msg *msg)
+{
+	struct xvm_ipc_map_reply reply;
+
+	memcpy(&reply, msg->data, sizeof(reply));
+	bus_map_done(w->bus, reply.area, reply.status, reply.limit, fdsock_take(msg, 0));
+}
+
+static void take_stats_req(struct worker *w, struct fdsock_msg *msg)
+{
+	struct xvm_ipc_stats stats = {
+		.events_sent = w->events_sent,
+		.events_taken = w->events_taken,
+		.io_submits = aio_enters(w->aio),
+		.wakeups = w->wakeups,
+	};
+
+	(void)msg;
+	bus_stats(w->bus, &stats);
+	tell(w, &stats, XVM_IPC_STATS, sizeof(stats));
+}
+
+static void take_stop(struct worker *w, struct fdsock_msg *msg)
+{
+	(void)msg;
+	if (w->stopping)
+		return;
+	w->stopping = true;
+	bus_stop(w->bus);
+}
+
+static const struct {
+	uint32_t bytes;
+	void (*take)(struct worker *w, struct fdsock_msg *msg);
+} handlers[] = {
+	[XVM_IPC_DEV_ADD] = { sizeof(struct xvm_ipc_dev_add), take_dev_add },
+	[XVM_IPC_START] = { sizeof(struct xvm_ipc_start), take_start },
+	[XVM_IPC_DEV_DEL] = { sizeof(struct xvm_ipc_dev_del), take_dev_del },
+	[XVM_IPC_MAP_REPLY] = { sizeof(struct xvm_ipc_map_reply), take_map_reply },
+	[XVM_IPC_STATS_REQ] = { sizeof(struct xvm_ipc_hdr), take_stats_req },
+	[XVM_IPC_STOP] = { sizeof(struct xvm_ipc_hdr), take_stop },
+};
+
+static void take_one(struct worker *w, struct fdsock_msg *msg)
+{
+	struct xvm_ipc_hdr hdr = { 0 };
+
+	if (msg->bytes >= sizeof(hdr))
+		memcpy(&hdr, msg->data, sizeof(hdr));
+	if (hdr.type >= sizeof(handlers) / sizeof(handlers[0]) || !handlers[hdr.type].take ||
+	    hdr.bytes != msg->bytes || hdr.bytes != handlers[hdr.type].bytes) {
+		log_err("supervisor sent type %u of %u bytes, unknown here", hdr.type, hdr.bytes);
+		return;
+	}
+	handlers[hdr.type].take(w, msg);
+}
+
+void control_take(struct worker *w)
+{
+	struct fdsock_msg msg;
+	int i, ret;
+
+	for (i = 0; i < TAKE_BUDGET && !w->done; i++) {
+		ret = fdsock_recv(w->control, &msg);
+		if (ret == -EAGAIN)
+			return;
+		if (ret <= 0) {
+			w->done = true;
+			return;
+		}
+		take_one(w, &msg);
+		fdsock_release(&msg);
+	}
+}

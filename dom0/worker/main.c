@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * xvmsg-worker: serves one guest. Started by xvmsgd and by nobody else:
+ *   xvmsg-worker --fd SOCKET --uid NUMBER [--domid NUMBER]
+ * Order matters: the ring is made, then the process is confined, and only then
+ * is the supervisor told that it may send what a guest has a hand in.
+ */
+#include "confine.h"
+#include "loop.h"
+#include "worker.h"
+#include "../../xen/user/evtchn.h"
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int usage(void)
+{
+	fprintf(stderr, "xvmsg-worker is started by xvmsgd: --fd SOCKET --uid NUMBER [--domid NUMBER]\n");
+	return 2;
+}
+
+static int number(const char *text)
+{
+	char *end;
+	long value = strtol(text, &end, 10);
+
+	return *text && !*end && value >= 0 && value < 0x7fffffff ? (int)value : -1;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "fd", required_argument, NULL, 'f' },
+		{ "uid", required_argument, NULL, 'u' },
+		{ "domid", required_argument, NULL, 'd' },	/* for people who read ps */
+		{ 0 }
+	};
+	int fd = -1, uid = -1, opt, err;
+	struct xvm_aio *aio;
+	const char *step;
+
+	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (opt == 'f')
+			fd = number(optarg);
+		else if (opt == 'u')
+			uid = number(optarg);
+		else if (opt != 'd')
+			return usage();
+	}
+	if (fd < 0 || uid < 0 || optind != argc)
+		return usage();
+	signal(SIGPIPE, SIG_IGN);
+	err = aio_new(&aio);
+	if (err) {
+		fprintf(stderr, "xvmsg-worker: io_uring: %s\n", strerror(-err));
+		return 1;
+	}
+	err = confine((uid_t)uid, &step);
+	if (err) {
+		fprintf(stderr, "xvmsg-worker: cannot confine itself: %s: %s\n", step, strerror(-err));
+		return 1;
+	}
+	/* Not exit(): no handler of any library may run under the filter. */
+	_exit(worker_run(aio, fd, evtchn_xen_open));
+}

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The device types a worker knows: a plain array, nothing registers itself. */
+#include "../dev/dev.h"
+
+static const struct xvm_vdev_type *const types[] = {
+	&xvm_blk_type,
+	&xvm_rng_type,
+};
+
+const struct xvm_vdev_type *xvm_vdev_type_find(u32 device_id)
+{
+	u32 i;
+
+	for (i = 0; i < XVM_ARRAY_SIZE(types); i++)
+		if (types[i]->device_id == device_id)
+			return types[i];
+	return NULL;
+}
