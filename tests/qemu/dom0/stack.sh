@@ -11,7 +11,7 @@ stack_start()
 	xenstore-write /libxl "" /vm ""
 	mkdir -p /var/log/xen/console
 	xenconsoled --pid-file=/run/xenconsoled.pid --log=guest --log-dir=/var/log/xen/console || return 1
-	syslogd -s 0 -O /var/log/messages
+	syslogd -O /var/log/messages
 	[ -z "$LAB_standin" ] || { modprobe xen-blkback; printf 'run_hotplug_scripts=1\n' > /etc/xen/xl.conf; }
 }
 
