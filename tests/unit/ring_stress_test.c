@@ -18,6 +18,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include "../support/test.h"
 #include "../../xen/proto/ring.h"
@@ -26,6 +27,7 @@
 #define MAX_MSG 264u
 #define CREDITS 3u
 #define SIZE 4096u
+#define RECORDS 30000u
 #define PATIENCE_MS 10000
 
 enum kind { REQUEST = 1, ANSWER, EVENT };
@@ -229,7 +231,7 @@ static void check(const struct side *s)
 static void test_threads(void **state)
 {
 	struct side drv, dev;
-	struct shared *m = make_pair(&drv, &dev, 100000);
+	struct shared *m = make_pair(&drv, &dev, RECORDS);
 	pthread_t thread;
 
 	(void)state;
@@ -246,7 +248,7 @@ static void test_threads(void **state)
 static void test_processes(void **state)
 {
 	struct side drv, dev;
-	struct shared *m = make_pair(&drv, &dev, 100000);
+	struct shared *m = make_pair(&drv, &dev, RECORDS);
 	int status;
 	pid_t pid;
 
@@ -273,12 +275,13 @@ static void test_processes(void **state)
  * are a counter to spin on, since a real sleep is far longer than the window.
  */
 #define STEPS 1000000u
+#define STEPS_MS 4000		/* or so long: a machine that is busy takes far more than a second */
 
 struct step {
 	struct xvm_ring_tx tx;
 	struct xvm_ring_rx rx;
 	u32 taken, told;
-	bool lost;
+	bool lost, ended;
 };
 
 /* Waits until the counter leaves old; false after about ten seconds. */
@@ -300,24 +303,51 @@ static void *step_consumer(void *arg)
 	struct step *s = arg;
 	u32 told = 0, n = 0;
 	u8 msg[MAX_MSG];
+	int len;
 
-	while (n < STEPS) {
-		if (xvm_ring_rx_get(&s->rx, msg, sizeof(msg)) == 0) {
+	do {
+		len = xvm_ring_rx_get(&s->rx, msg, sizeof(msg));
+		if (len >= 0) {
 			n++;
 			/* Room is given back rarely: its barrier would hide a missing one in arm. */
 			if (n % 64 == 0)
 				xvm_ring_rx_publish(&s->rx);
 			__atomic_store_n(&s->taken, n, __ATOMIC_RELEASE);
 		} else if (!xvm_ring_rx_arm(&s->rx)) {
-			if (!spin_while(&s->told, told)) {
-				s->lost = true;
-				__atomic_store_n(&s->taken, STEPS, __ATOMIC_RELEASE);
-				break;
-			}
+			s->lost = !spin_while(&s->told, told);
 			told = __atomic_load_n(&s->told, __ATOMIC_ACQUIRE);
 		}
-	}
+	} while (len && !s->lost);	/* an empty record is the last */
+	__atomic_store_n(&s->ended, true, __ATOMIC_RELEASE);
 	return NULL;
+}
+
+static void step_put(struct step *s, u32 len)
+{
+	assert_int_equal(xvm_ring_tx_put(&s->tx, (const u8 *)"s", len, true), 0);
+	if (xvm_ring_tx_publish(&s->tx))
+		__atomic_fetch_add(&s->told, 1, __ATOMIC_RELEASE);
+}
+
+/* Until the consumer took record n, or gave up. */
+static void step_await(const struct step *s, u32 n)
+{
+	u32 spins;
+
+	for (spins = 1; __atomic_load_n(&s->taken, __ATOMIC_ACQUIRE) == n; spins++) {
+		if (__atomic_load_n(&s->ended, __ATOMIC_ACQUIRE))
+			return;
+		if (spins % 1000 == 0)
+			sched_yield();
+	}
+}
+
+static u64 now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (u64)t.tv_sec * 1000 + (u64)t.tv_nsec / 1000000;
 }
 
 static void test_window(void **state)
@@ -325,20 +355,19 @@ static void test_window(void **state)
 	struct side drv, dev;
 	struct shared *m = make_pair(&drv, &dev, 0);
 	struct step s = { .tx = drv.tx, .rx = dev.rx };
+	u64 end = now_ms() + STEPS_MS;
 	pthread_t thread;
 	u32 n;
 
 	(void)state;
 	assert_int_equal(pthread_create(&thread, NULL, step_consumer, &s), 0);
-	for (n = 0; n < STEPS && __atomic_load_n(&s.taken, __ATOMIC_ACQUIRE) == n; n++) {
-		assert_int_equal(xvm_ring_tx_put(&s.tx, (const u8 *)"", 0, true), 0);
-		if (xvm_ring_tx_publish(&s.tx))
-			__atomic_fetch_add(&s.told, 1, __ATOMIC_RELEASE);
-		/* The consumer may lag a full time slice on a busy machine; it gives up itself. */
-		while (__atomic_load_n(&s.taken, __ATOMIC_ACQUIRE) == n)
-			if (n % 16 == 0)
-				sched_yield();
+	for (n = 0; n < STEPS && (n % 64 || now_ms() < end); n++) {
+		step_put(&s, 1);
+		step_await(&s, n);
+		if (__atomic_load_n(&s.ended, __ATOMIC_ACQUIRE))
+			break;
 	}
+	step_put(&s, 0);
 	pthread_join(thread, NULL);
 	assert_false(s.lost);
 	printf("# %u notifications for %u records\n", s.told, n);
