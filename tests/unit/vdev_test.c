@@ -259,6 +259,7 @@ static void test_self_kick(void **state)
 	assert_int_equal(owner.again, 1);
 	owner_pass(f->vdev);
 	assert_int_equal(f->vdev->in_flight, 1);
+	assert_int_equal(ring_avail_event(&f->r), 1);		/* sleeps on the next entry */
 	assert_int_equal(xvm_vdev_set_vq(f->vdev, 0, &config), -EBUSY);
 	give_back(f->vdev);
 	assert_int_equal(owner.used, 1);
@@ -307,6 +308,7 @@ static void test_reset_drains(void **state)
 	give_back(f->vdev);
 	assert_int_equal(owner.drained, 1);
 	assert_int_equal(ring_used_idx(&f->r), 0);
+	assert_int_equal(xvm_get32(f->r.base + RING_USED + 8), 0);	/* nor an element's length */
 	assert_int_equal(owner.used, 0);
 	xvm_vdev_finish_reset(f->vdev);
 	assert_int_equal(toy.resets, 1);
