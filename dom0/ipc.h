@@ -25,7 +25,7 @@
 enum xvm_ipc_type {
 	/* supervisor to worker */
 	XVM_IPC_DEV_ADD = 1,	/* struct xvm_ipc_dev_add; fd 0: image, if the type has one */
-	XVM_IPC_START,		/* struct xvm_ipc_start; fd 0: event channels, fd 1: control page and rings */
+	XVM_IPC_START,		/* struct xvm_ipc_start; fd 0: event channels, fd 1: control page, drv ring, dev ring */
 	XVM_IPC_DEV_DEL,	/* struct xvm_ipc_dev_del; answered by DEV_STATE GONE */
 	XVM_IPC_MAP_REPLY,	/* struct xvm_ipc_map_reply; fd 0: gntdev descriptor, if status is OK */
 	XVM_IPC_STATS_REQ,	/* header only; answered by STATS */
