@@ -98,8 +98,6 @@ void xvm_vdev_set_features(struct xvm_vdev *vdev, u32 block, u32 count, const u3
 
 	if (vdev->resetting || vdev->status & XVM_S_FEATURES_OK)
 		return;
-	if (at + count > FEATURE_BLOCKS)
-		vdev->acked_unknown = false;
 	for (i = 0; i < count; i++, at++) {
 		if (at >= FEATURE_BLOCKS) {
 			vdev->acked_unknown |= words[i] != 0;
@@ -219,8 +217,11 @@ void xvm_vdev_broken(struct xvm_vdev *vdev, const char *reason)
 
 /* ---- reset ---- */
 
+/* A reset waits for all there is, anything else for the buffers it is about. */
 static bool drained(const struct xvm_vdev *vdev)
 {
+	if (vdev->resetting)
+		return !vdev->in_flight && !vdev->holds;
 	return (vdev->drain_vq ? vdev->drain_vq->in_flight : vdev->in_flight) == 0;
 }
 
@@ -253,7 +254,7 @@ void xvm_vdev_finish_reset(struct xvm_vdev *vdev)
 	bool used = vdev->status & XVM_S_DRIVER_OK;
 	u32 i;
 
-	if (!vdev->resetting || vdev->in_flight)
+	if (!vdev->resetting || vdev->in_flight || vdev->holds)
 		return;
 	for (i = 0; i < vdev->num_vqs; i++)
 		xvm_vq_reset(&vdev->vq[i]);
@@ -389,20 +390,43 @@ void xvm_vdev_complete(struct xvm_vdev *vdev, struct xvm_vq *vq, u16 head, u32 l
 		xvm_vq_push(vq, head, len);
 }
 
-void xvm_vdev_flush(struct xvm_vdev *vdev, struct xvm_vq *vq)
+static void flush_vq(struct xvm_vdev *vdev, struct xvm_vq *vq)
 {
 	if (!vq->stopped && xvm_vq_flush(vq))
 		vdev->ops->used(vdev, vq);
+}
+
+/*
+ * The bus drains a live device before it takes an area back, and sends no
+ * kicks meanwhile: what was popped and waits for its turn goes on from here.
+ */
+static void push_on(struct xvm_vdev *vdev)
+{
+	u32 i;
+
+	for (i = 0; i < vdev->num_vqs; i++) {
+		if (!vdev->vq[i].in_flight || vdev->vq[i].stopped)
+			continue;
+		vdev->type->kick(vdev, &vdev->vq[i], 0);
+		flush_vq(vdev, &vdev->vq[i]);
+	}
+}
+
+void xvm_vdev_flush(struct xvm_vdev *vdev, struct xvm_vq *vq)
+{
+	flush_vq(vdev, vq);
+	if (vdev->draining && vdev->ready)
+		push_on(vdev);
 	vdev_settle(vdev);
 }
 
 void xvm_vdev_hold(struct xvm_vdev *vdev)
 {
-	vdev->in_flight++;
+	vdev->holds++;
 }
 
 void xvm_vdev_release(struct xvm_vdev *vdev)
 {
-	vdev->in_flight--;
+	vdev->holds--;
 	vdev_settle(vdev);
 }

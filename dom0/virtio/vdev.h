@@ -52,7 +52,10 @@ struct xvm_vdev_type {
 	 * and xvm_vdev_ready (or _broken) is called later; kicks wait. Optional.
 	 */
 	bool (*start)(struct xvm_vdev *vdev);
-	/* Look at a queue: new buffers may be there. At most budget chains; true: more are left. */
+	/*
+	 * Look at a queue: new buffers may be there. At most budget chains; true: more are
+	 * left. With budget 0 only what was popped before and waits for its turn goes on.
+	 */
 	bool (*kick)(struct xvm_vdev *vdev, struct xvm_vq *vq, u32 budget);
 	/* The driver wrote config[off..off+len), already copied; optional. Returns false to refuse. */
 	bool (*config_written)(struct xvm_vdev *vdev, u32 off, u32 len);
@@ -97,7 +100,8 @@ struct xvm_vdev {
 	struct xvm_mem mem;
 	u32 num_vqs;
 	struct xvm_vq vq[XVM_VDEV_MAX_VQS];
-	u32 in_flight;		/* over all queues */
+	u32 in_flight;		/* buffers, over all queues */
+	u32 holds;		/* see xvm_vdev_hold */
 	bool draining;		/* reset, queue reset or removal waits for in_flight == 0 */
 	struct xvm_vq *drain_vq;	/* while draining: the queue being reset, NULL: all */
 	u64 requests, bytes_read, bytes_written, bounced;	/* counters */
