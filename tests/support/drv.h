@@ -40,10 +40,12 @@ void drv_stop(struct drv *drv);
 /* Takes all records there are, waits at most ms if there are none. */
 void drv_poll(struct drv *drv, int ms);
 #define DRV_UNTIL(drv, condition) do { \
-	int drv_i_; \
-	for (drv_i_ = 0; drv_i_ < 1000 && !(condition); drv_i_++) \
+	int drv_i_ = 0; \
+	while (!(condition)) { \
+		if (drv_i_++ == 1000) \
+			fail_msg("never came: %s", #condition); \
 		drv_poll(drv, 5); \
-	assert_true(condition); \
+	} \
 } while (0)
 
 /* Any bytes as a record; published and notified at once. -ENOSPC when full. */

@@ -5,7 +5,7 @@
 #include "../../xen/proto/addr.h"
 #include <linux/virtio_blk.h>
 
-#define QUEUE_SIZE 128
+#define QUEUE_SIZE 256
 /* After the queue: a page of headers and status bytes, then the slots. */
 #define HDRS DRV_VQ_BYTES(QUEUE_SIZE)
 #define DATA ((HDRS + 4096 + 65535) & ~65535u)

@@ -66,10 +66,12 @@ void rig_notify(struct rig *rig);
 
 /* Waits until the condition holds, with all news taken; asserts that it does within 5 s. */
 #define RIG_UNTIL(rig, condition) do { \
-	int rig_i_; \
-	for (rig_i_ = 0; rig_i_ < 500 && !(condition); rig_i_++) \
+	int rig_i_ = 0; \
+	while (!(condition)) { \
+		if (rig_i_++ == 500) \
+			fail_msg("never came: %s", #condition); \
 		rig_poll(rig, 10, false); \
-	assert_true(condition); \
+	} \
 } while (0)
 
 /* STOP, or just waits; asserts exit status 0 and that everything mapped was unmapped. */
