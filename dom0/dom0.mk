@@ -26,6 +26,8 @@ install-dom0: $(DOM0_BIN)
 	install -d $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(SBINDIR) $(DESTDIR)$(SYSCONFDIR)/init.d
 	install -m 755 $(B)/xvmsg-worker $(DESTDIR)$(LIBEXECDIR)/
 	install -m 755 $(B)/xvmsgd $(DESTDIR)$(SBINDIR)/
-	install -m 755 dom0/daemon/xvmsgd.init $(DESTDIR)$(SYSCONFDIR)/init.d/xvmsgd
+	sed 's,@SBINDIR@,$(SBINDIR),' dom0/init/xvmsgd > $(DESTDIR)$(SYSCONFDIR)/init.d/xvmsgd
+	chmod 755 $(DESTDIR)$(SYSCONFDIR)/init.d/xvmsgd
+	install -d -m 755 $(DESTDIR)$(SYSCONFDIR)/xen-virtio-msg/devices
 
 .PHONY: install-dom0

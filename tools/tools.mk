@@ -1,1 +1,16 @@
-# Tools.
+# The xvmsg command, and the man pages.
+TOOLS_OBJ := $(B)/o/tools/xvmsg.o
+
+$(B)/xvmsg: $(TOOLS_OBJ)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -ljson-c
+
+all: $(B)/xvmsg
+
+install: install-tools
+install-tools: $(B)/xvmsg
+	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man8
+	install -m 755 $(B)/xvmsg $(DESTDIR)$(SBINDIR)/
+	install -m 644 docs/man/xvmsg.1 $(DESTDIR)$(MANDIR)/man1/
+	install -m 644 docs/man/xvmsgd.8 $(DESTDIR)$(MANDIR)/man8/
+
+.PHONY: install-tools

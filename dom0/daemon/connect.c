@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * From the front's keys to a running worker: check the keys, copy the control
+ * page once, open descriptors for rings and event channels, start the worker,
+ * hand it its devices, START. Steps that wait (the worker's HELLO, an image
+ * that opens) return to the loop; xvm_connect_go_on continues.
+ *
+ * The supervisor keeps no descriptor it has passed on, and no mapping at all.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+#include "worker.h"
+#include "../../xen/proto/page.h"
+#include "../../xen/user/xen.h"
+
+#define VIRTIO_ID_BLOCK 2
+#define VIRTIO_ID_RNG 4
+#define LOCK_WAIT_MS 30000
+
+/* Closed before it began: the front may start over, at a bounded rate. */
+static void __attribute__((format(printf, 2, 3))) give_up(struct xvm_guest *guest, const char *format, ...)
+{
+	char why[XVM_WHY_BYTES];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(why, sizeof(why), format, args);
+	va_end(args);
+	xvm_guest_log(guest, LOG_WARNING, "bus refused: %s", why);
+	xvm_link_show_error(guest, why);
+	xvm_link_stop(guest);
+}
+
+void xvm_connect_drop(struct xvm_guest *guest)
+{
+	struct xvm_link *link = &guest->link;
+
+	if (link->bus_fd >= 0)
+		close(link->bus_fd);
+	if (link->channel_fd >= 0)
+		close(link->channel_fd);
+	link->bus_fd = link->channel_fd = -1;
+	if (!guest->worker)
+		xvm_budget_give(&guest->daemon->budget, &guest->pages_held, guest->pages_held);
+}
+
+/* A fixed list of single keys, each bounded; no directory of the guest's is ever listed. */
+static int read_pick(struct xvm_guest *guest, struct xvm_pick *pick, struct xvm_shake_fault *fault)
+{
+	struct xvm_text keys[XVM_FK_COUNT];
+	char text[XVM_FK_COUNT][XVM_KEY_MAX_BYTES + 1], path[XVM_STORE_PATH_BYTES];
+	u32 i;
+
+	for (i = 0; i < XVM_FK_COUNT; i++) {
+		int len;
+
+		xvm_link_front_path(guest, xvm_front_key_name[i], path);
+		len = xvm_store_read(guest->daemon->store, XVM_STORE_NO_TXN, path, text[i], sizeof(text[i]));
+		if (len == -E2BIG) {
+			*fault = (struct xvm_shake_fault){ xvm_front_key_name[i], "is longer than this many bytes:",
+							   XVM_KEY_MAX_BYTES };
+			return -EPROTO;
+		}
+		keys[i].text = len < 0 ? NULL : text[i];
+		keys[i].len = len < 0 ? 0 : (size_t)len;
+	}
+	return xvm_shake_check_pick(keys, &guest->link.offer, pick, fault);
+}
+
+static int read_control(struct xvm_guest *guest, struct xvm_page_refs *refs)
+{
+	u32 page[XVM_PAGE_BYTES / 4];
+	int err = xvm_xen_copy_page(guest->domid, guest->link.pick.control_ref, page, sizeof(page));
+
+	if (err)
+		return err;
+	guest->grants_mapped++;
+	guest->grants_unmapped++;
+	return xvm_page_read((const u8 *)page, guest->link.pick.ring_order, refs);
+}
+
+/* [control page][drv ring][dev ring] behind one descriptor. */
+static int open_bus(struct xvm_guest *guest)
+{
+	u32 order = guest->link.pick.ring_order, ring_pages = 1u << order, left;
+	u32 refs[1 + 2 * XVM_MAX_RING_PAGES];
+	struct xvm_page_refs rings;
+	int err = read_control(guest, &rings);
+
+	if (err)
+		return err;
+	if (xvm_budget_take(&guest->daemon->budget, &guest->pages_held, 1 + 2 * ring_pages, &left))
+		return -ENOSPC;
+	refs[0] = guest->link.pick.control_ref;
+	memcpy(refs + 1, rings.drv, ring_pages * sizeof(*refs));
+	memcpy(refs + 1 + ring_pages, rings.dev, ring_pages * sizeof(*refs));
+	return xvm_xen_grant_fd(guest->domid, refs, 1 + 2 * ring_pages);
+}
+
+void xvm_connect_start(struct xvm_guest *guest)
+{
+	struct xvm_link *link = &guest->link;
+	struct xvm_shake_fault fault;
+	struct xvm_disk *disk;
+	int err;
+
+	link->phase = XVM_LINK_STARTING;
+	for (disk = guest->disks; disk; disk = disk->next)
+		disk->broken = false;
+	if (read_pick(guest, &link->pick, &fault)) {
+		give_up(guest, "front-end key %s %s %u", fault.key, fault.rule, fault.limit);
+		return;
+	}
+	link->bus_fd = open_bus(guest);
+	if (link->bus_fd < 0) {
+		give_up(guest, "control page, control-ref %u, %s: %s", link->pick.control_ref,
+			link->bus_fd == -EPROTO ? "has wrong magic or version" :
+			link->bus_fd == -ENOSPC ? "no page budget left (--pages-total)" : "cannot be mapped",
+			strerror(-link->bus_fd));
+		return;
+	}
+	link->channel_fd = xvm_xen_channel_fd(guest->domid, link->pick.channel, link->pick.num_channels,
+					      link->ports);
+	if (link->channel_fd < 0) {
+		give_up(guest, "event-channel-0 = %u cannot be bound: %s", link->pick.channel[0],
+			strerror(-link->channel_fd));
+		return;
+	}
+	err = xvm_worker_start(guest);
+	if (err)
+		give_up(guest, "worker %s cannot be started: %s", guest->daemon->options.worker, strerror(-err));
+}
+
+/* ---- devices ---- */
+
+static void add_device(struct xvm_disk *disk, int fd)
+{
+	struct xvm_ipc_dev_add msg = {
+		.num = disk->num,
+		.device_id = disk->image.kind == XVM_KIND_BLK ? VIRTIO_ID_BLOCK : VIRTIO_ID_RNG,
+		.flags = (disk->request.read_only ? XVM_DEV_READ_ONLY : 0) |
+			 (disk->discard ? XVM_DEV_DISCARD : 0) |
+			 (disk->image.direct ? XVM_DEV_DIRECT : 0) | (disk->image.id.block ? XVM_DEV_BLOCK : 0),
+		.capacity_bytes = disk->image.bytes,
+		.mem_align = disk->image.direct ? disk->image.mem_align : 0,
+		.lock_wait_ms = LOCK_WAIT_MS,
+	};
+
+	memcpy(msg.serial, disk->vdev, sizeof(msg.serial));
+	disk->in_worker = true;
+	xvm_worker_add_device(disk->guest->worker, &msg, fd);
+}
+
+static bool same_image(const struct xvm_image *a, const struct xvm_image *b)
+{
+	return a->kind == b->kind && a->id.block == b->id.block && a->id.dev == b->id.dev && a->id.ino == b->id.ino;
+}
+
+/* The guest does without this disk until it connects again. */
+static void leave_out(struct xvm_disk *disk, const char *why)
+{
+	disk->broken = true;
+	xvm_disk_log(disk, LOG_ERR, "left out: %s", why);
+	xvm_disk_show_error(disk, why);
+}
+
+static void on_opened(void *arg, const struct xvm_opened *opened, int fd)
+{
+	struct xvm_disk *disk = arg;
+
+	disk->opener = NULL;
+	if (opened->err) {
+		leave_out(disk, opened->why);
+	} else if (!same_image(&opened->image, &disk->image)) {
+		leave_out(disk, "target= names another file than at creation; put the image back, or destroy and create the guest");
+	} else {
+		disk->image = opened->image;
+		add_device(disk, fd);
+	}
+	if (fd >= 0)
+		close(fd);
+	xvm_connect_go_on(disk->guest);
+}
+
+/* Starts on the next disk the worker lacks; true when something is still to come. */
+static bool next_device(struct xvm_guest *guest)
+{
+	struct xvm_disk *disk;
+
+	for (disk = guest->disks; disk; disk = disk->next) {
+		if (disk->phase != XVM_DISK_READY || disk->in_worker || disk->broken)
+			continue;
+		if (disk->image.kind != XVM_KIND_BLK) {
+			add_device(disk, -1);
+			continue;
+		}
+		if (!disk->opener)
+			disk->opener = xvm_opener_start(guest->daemon->base, &disk->request, true, on_opened, disk);
+		if (disk->opener)
+			return true;
+		leave_out(disk, "no process to open its image could be started");
+	}
+	return false;
+}
+
+static void run(struct xvm_guest *guest)
+{
+	struct xvm_link *link = &guest->link;
+	struct xvm_ipc_start msg = {
+		.domid = guest->domid,
+		.connection_id = link->id,
+		.dialect = link->pick.dialect,
+		.max_message = link->pick.max_message,
+		.ring_order = link->pick.ring_order,
+		.credits = link->pick.credits,
+		.bus_features = link->pick.bus_features,
+		.num_channels = link->pick.num_channels,
+	};
+
+	memcpy(msg.port, link->ports, sizeof(msg.port));
+	xvm_worker_run(guest->worker, &msg, link->channel_fd, link->bus_fd);
+	close(link->channel_fd);
+	close(link->bus_fd);
+	link->channel_fd = link->bus_fd = -1;
+	if (xvm_link_set_state(guest, XVM_BUS_CONNECTED)) {
+		xvm_link_stop(guest);
+		return;
+	}
+	link->phase = XVM_LINK_UP;
+	guest->connects++;
+	xvm_guest_log(guest, LOG_INFO, "bus up: dialect %s, rings of %u pages, %u credits, worker %d",
+		      xvm_dialect_name(link->pick.dialect), 1u << link->pick.ring_order, link->pick.credits,
+		      (int)guest->worker->pid);
+}
+
+void xvm_connect_go_on(struct xvm_guest *guest)
+{
+	struct xvm_worker *worker = guest->worker;
+
+	if (!worker || !worker->hello || worker->stopping || worker->killed)
+		return;
+	if (next_device(guest))
+		return;
+	if (guest->link.phase == XVM_LINK_STARTING)
+		run(guest);
+}

@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "ctl.h"
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/listener.h>
+#include <json-c/json.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include "report.h"
+#include "worker.h"
+
+#define MAX_CLIENTS 16
+#define MAX_LINE_BYTES 4096
+#define CLIENT_LIMIT_S 10
+#define STATS_LIMIT_MS 1000	/* a worker that does not answer by then has older counters shown */
+
+struct client {
+	struct client *next;
+	struct xvm_ctl *ctl;
+	struct bufferevent *buffer;
+	struct event *stats_limit;
+	u32 stat_domid;		/* waiting for this guest's counters */
+	bool waiting, last;	/* last: close when everything is written */
+};
+
+struct xvm_ctl {
+	struct xvm_daemon *daemon;
+	struct evconnlistener *listener;
+	struct client *clients;
+	u32 num_clients;
+	char path[108];
+};
+
+static struct xvm_ctl *the_ctl;	/* for counters that come in; there is one socket */
+
+static void client_free(struct client *client)
+{
+	struct client **at = &client->ctl->clients;
+
+	while (*at != client)
+		at = &(*at)->next;
+	*at = client->next;
+	client->ctl->num_clients--;
+	if (client->stats_limit)
+		event_free(client->stats_limit);
+	if (client->buffer)
+		bufferevent_free(client->buffer);
+	free(client);
+}
+
+static void answer(struct client *client, struct json_object *json)
+{
+	struct evbuffer *out = bufferevent_get_output(client->buffer);
+	const char *text = json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+
+	evbuffer_add(out, text, strlen(text));
+	evbuffer_add(out, "\n", 1);
+	json_object_put(json);
+}
+
+static struct json_object *new_answer(bool ok)
+{
+	struct json_object *json = json_object_new_object();
+
+	json_object_object_add(json, "ok", json_object_new_boolean(ok));
+	return json;
+}
+
+static void answer_error(struct client *client, const char *error)
+{
+	struct json_object *json = new_answer(false);
+
+	json_object_object_add(json, "error", json_object_new_string(error));
+	answer(client, json);
+}
+
+static void answer_stat(struct client *client)
+{
+	struct xvm_guest *guest = xvm_guest_find(client->ctl->daemon, client->stat_domid);
+	struct json_object *json;
+
+	client->waiting = false;
+	event_del(client->stats_limit);
+	if (!guest) {
+		answer_error(client, "the guest has just gone");
+		return;
+	}
+	json = new_answer(true);
+	json_object_object_add(json, "guest", xvm_report_stat(guest));
+	answer(client, json);
+}
+
+static void on_stats_limit(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	answer_stat(arg);
+}
+
+void xvm_ctl_stats_came(struct xvm_guest *guest)
+{
+	struct client *client;
+
+	for (client = the_ctl ? the_ctl->clients : NULL; client; client = client->next)
+		if (client->waiting && client->stat_domid == guest->domid)
+			answer_stat(client);
+}
+
+/* By number, or else by name. */
+static struct xvm_guest *find_guest(struct xvm_daemon *daemon, const char *word)
+{
+	struct xvm_guest *guest;
+	u32 domid;
+
+	if (!xvm_parse_u32(word, strlen(word), 0xffffffffu, &domid))
+		return xvm_guest_find(daemon, domid);
+	for (guest = daemon->guests; guest; guest = guest->next)
+		if (!strcmp(guest->name, word))
+			return guest;
+	return NULL;
+}
+
+static void do_stat(struct client *client, struct json_object *request)
+{
+	struct json_object *word;
+	struct xvm_guest *guest;
+
+	if (!json_object_object_get_ex(request, "guest", &word) || !json_object_is_type(word, json_type_string)) {
+		answer_error(client, "stat needs a guest, by name or domain id");
+		return;
+	}
+	guest = find_guest(client->ctl->daemon, json_object_get_string(word));
+	if (!guest) {
+		answer_error(client, "no such guest with devices of ours; xvmsg list shows them");
+		return;
+	}
+	client->stat_domid = guest->domid;
+	if (!guest->worker || !guest->worker->started) {
+		answer_stat(client);
+		return;
+	}
+	client->waiting = true;
+	xvm_timer(client->stats_limit, STATS_LIMIT_MS);
+	xvm_worker_ask_stats(guest->worker);
+}
+
+static void do_list(struct client *client, struct json_object *request)
+{
+	struct json_object *json = new_answer(true);
+
+	(void)request;
+	json_object_object_add(json, "guests", xvm_report_list(client->ctl->daemon));
+	answer(client, json);
+}
+
+static void do_version(struct client *client, struct json_object *request)
+{
+	struct json_object *json = new_answer(true);
+
+	(void)request;
+	json_object_object_add(json, "version", json_object_new_string(XVM_VERSION));
+	json_object_object_add(json, "pid", json_object_new_int(getpid()));
+	answer(client, json);
+}
+
+static void do_ping(struct client *client, struct json_object *request)
+{
+	(void)request;
+	answer(client, new_answer(true));
+}
+
+static void serve(struct client *client, const char *line)
+{
+	static const struct {
+		const char *name;
+		void (*serve)(struct client *client, struct json_object *request);
+	} commands[] = {
+		{ "ping", do_ping }, { "version", do_version }, { "list", do_list }, { "stat", do_stat },
+	};
+	struct json_object *request = json_tokener_parse(line), *word;
+	const char *name = "";
+	u32 i;
+
+	if (json_object_is_type(request, json_type_object) && json_object_object_get_ex(request, "cmd", &word) &&
+	    json_object_is_type(word, json_type_string))
+		name = json_object_get_string(word);
+	for (i = 0; i < XVM_ARRAY_SIZE(commands) && strcmp(commands[i].name, name); i++)
+		;
+	if (i < XVM_ARRAY_SIZE(commands))
+		commands[i].serve(client, request);
+	else
+		answer_error(client, "unknown command; known are ping, version, list, stat");
+	json_object_put(request);
+}
+
+static void on_written(struct bufferevent *buffer, void *arg)
+{
+	struct client *client = arg;
+
+	if (client->last && !client->waiting && !evbuffer_get_length(bufferevent_get_output(buffer)))
+		client_free(client);
+}
+
+static void on_line(struct bufferevent *buffer, void *arg)
+{
+	struct client *client = arg;
+	struct evbuffer *in = bufferevent_get_input(buffer);
+	char *line;
+
+	while (!client->waiting && (line = evbuffer_readln(in, NULL, EVBUFFER_EOL_LF))) {
+		serve(client, line);
+		free(line);
+	}
+	if (evbuffer_get_length(in) >= MAX_LINE_BYTES)
+		client_free(client);
+}
+
+static void on_event(struct bufferevent *buffer, short what, void *arg)
+{
+	struct client *client = arg;
+
+	/* A client may close its writing half and still wait for answers. */
+	if (what & BEV_EVENT_EOF && (client->waiting || evbuffer_get_length(bufferevent_get_output(buffer))))
+		client->last = true;
+	else
+		client_free(client);
+}
+
+static void on_client(struct evconnlistener *listener, evutil_socket_t sock, struct sockaddr *address, int len,
+		      void *arg)
+{
+	static const struct timeval limit = { .tv_sec = CLIENT_LIMIT_S };
+	struct xvm_ctl *ctl = arg;
+	struct client *client;
+
+	(void)listener;
+	(void)address;
+	(void)len;
+	client = ctl->num_clients < MAX_CLIENTS ? calloc(1, sizeof(*client)) : NULL;
+	if (!client) {
+		close((int)sock);
+		return;
+	}
+	client->ctl = ctl;
+	client->next = ctl->clients;
+	ctl->clients = client;
+	ctl->num_clients++;
+	client->stats_limit = evtimer_new(ctl->daemon->base, on_stats_limit, client);
+	client->buffer = bufferevent_socket_new(ctl->daemon->base, sock, BEV_OPT_CLOSE_ON_FREE);
+	if (!client->buffer || !client->stats_limit) {
+		if (!client->buffer)
+			close((int)sock);
+		client_free(client);
+		return;
+	}
+	bufferevent_setcb(client->buffer, on_line, on_written, on_event, client);
+	bufferevent_setwatermark(client->buffer, EV_READ, 0, MAX_LINE_BYTES);
+	bufferevent_set_timeouts(client->buffer, &limit, &limit);
+	bufferevent_enable(client->buffer, EV_READ | EV_WRITE);
+}
+
+static int listen_on(const char *path, int *sock)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	mode_t mask;
+	int err = 0;
+
+	if (strlen(path) >= sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	strcpy(address.sun_path, path);
+	*sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (*sock < 0)
+		return -errno;
+	unlink(path);	/* the pid file says that nobody serves it */
+	mask = umask(0077);
+	if (bind(*sock, (struct sockaddr *)&address, sizeof(address)) || listen(*sock, MAX_CLIENTS))
+		err = -errno;
+	umask(mask);
+	if (err)
+		close(*sock);
+	return err;
+}
+
+int xvm_ctl_open(struct xvm_daemon *daemon, const char *path, struct xvm_ctl **result)
+{
+	struct xvm_ctl *ctl = calloc(1, sizeof(*ctl));
+	int sock, err;
+
+	if (!ctl)
+		return -ENOMEM;
+	ctl->daemon = daemon;
+	err = listen_on(path, &sock);
+	if (err) {
+		free(ctl);
+		return err;
+	}
+	strcpy(ctl->path, path);
+	ctl->listener = evconnlistener_new(daemon->base, on_client, ctl, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC,
+					   0, sock);
+	if (!ctl->listener) {
+		close(sock);
+		free(ctl);
+		return -ENOMEM;
+	}
+	the_ctl = *result = ctl;
+	return 0;
+}
+
+void xvm_ctl_close(struct xvm_ctl *ctl)
+{
+	if (!ctl)
+		return;
+	the_ctl = NULL;
+	while (ctl->clients)
+		client_free(ctl->clients);
+	evconnlistener_free(ctl->listener);
+	unlink(ctl->path);
+	free(ctl);
+}

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The supervisor's records, and who does what with them:
+ *   guests.c   a record per guest with disks of ours; watch events; a guest's end
+ *   disk.c     one virtio_disk node: adoption, refusal, removal
+ *   decide.c   what to do about a node, as a pure function
+ *   link.c     the bus node of a guest: offer, states, removal
+ *   connect.c  handshake to running worker
+ *   worker.c   the worker's process and socket
+ *   requests.c what a worker may ask for
+ *   ctl.c      the control socket
+ *   util.c     time, random numbers, log lines
+ *
+ * Single thread, one event loop, nothing blocks. Trust: dom0-owned nodes are
+ * xl's and the operator's word; front-end nodes and workers are hostile.
+ */
+#ifndef XVM_DAEMON_DAEMON_H
+#define XVM_DAEMON_DAEMON_H
+
+#include <event2/event.h>
+#include <sys/types.h>
+#include "../base/log.h"
+#include "../ipc.h"
+#include "../../xen/proto/shake.h"
+#include "../../xen/user/store.h"
+#include "budget.h"
+#include "decide.h"
+#include "opener.h"
+#include "options.h"
+
+#define XVM_MAX_DEVICES 256		/* of one guest */
+#define XVM_VDEV_BYTES 20		/* what a serial number has room for */
+#define XVM_NAME_BYTES 128
+#define XVM_UUID_BYTES 40
+
+#define XVM_ASK_LIMIT_MS 5000		/* for the guest to let go of a device; xl waits 10 s */
+#define XVM_STOP_LIMIT_MS 2000		/* for a worker to end; then SIGKILL */
+#define XVM_HELLO_LIMIT_MS 10000	/* for a worker to start */
+
+struct xvm_worker;
+
+struct xvm_daemon {
+	struct event_base *base;
+	struct xvm_store *store;
+	struct xvm_options options;
+	u32 own_domid;
+	struct xvm_budget budget;
+	struct xvm_guest *guests;
+	struct event *settle;		/* runs work that a callback must not do itself */
+	bool stopping;
+	void (*stopped)(struct xvm_daemon *daemon);	/* stopping, and no worker is left */
+};
+
+/* One virtio_disk node of xl's, and the device it became. */
+struct xvm_disk {
+	struct xvm_disk *next;
+	struct xvm_guest *guest;
+	u32 devid;			/* xl's number */
+	u16 num;			/* ours, on the bus; 0: none yet */
+	enum xvm_disk_phase phase;
+	u64 mark;			/* stands in the node: not another one at the same place */
+	bool orphan;			/* the node is gone or another's: never write to it */
+	bool forced;			/* removal does not wait for the guest */
+	bool in_worker;
+	bool driver_ok, broken, lock_busy;
+	bool discard;
+	char vdev[XVM_VDEV_BYTES + 1];
+	struct xvm_image_request request;
+	struct xvm_image image;
+	struct xvm_node_view view;	/* of the scan going on */
+	struct xvm_opener *opener;
+	struct event *limit;		/* how long removal may take */
+};
+
+enum xvm_link_phase {
+	XVM_LINK_NONE,		/* no bus node */
+	XVM_LINK_OFFERED,	/* state 2 */
+	XVM_LINK_STARTING,	/* state 2, the worker is being made */
+	XVM_LINK_UP,		/* state 4 */
+	XVM_LINK_STOPPING,	/* the worker is asked to end, or being killed */
+	XVM_LINK_CLOSED,	/* state 6 */
+};
+
+/* The guest's bus node. */
+struct xvm_link {
+	enum xvm_link_phase phase;
+	u64 id;				/* connection id that stands in the node */
+	struct xvm_offer offer;
+	struct xvm_pick pick;
+	struct xvm_rate connects, crashes, reads;
+	u64 not_before_ms;		/* no connecting earlier */
+	struct event *look;		/* look at the states again */
+	int bus_fd, channel_fd;		/* for START; -1 when passed on */
+	u32 ports[XVM_MAX_CHANNELS];
+	u32 channels_bound;
+	bool watched;
+};
+
+struct xvm_guest {
+	struct xvm_guest *next;
+	struct xvm_daemon *daemon;
+	u32 domid;
+	char name[XVM_NAME_BYTES], uuid[XVM_UUID_BYTES];
+	struct xvm_disk *disks;
+	u32 next_num;
+	struct xvm_link link;
+	struct xvm_worker *worker;
+	u32 pages_held;			/* of the budget, over all areas */
+	u64 grants_mapped, grants_unmapped;	/* pages, by the supervisor itself */
+	u64 connects, worker_deaths;
+	struct log_bucket log_bucket;
+	bool alive;			/* as of the last scan */
+	bool dirty;			/* scan it again */
+	bool front_dirty;
+};
+
+/* ---- util.c ---- */
+
+u64 xvm_now_ms(void);
+u64 xvm_random_u64(void);	/* never 0 */
+void xvm_timer(struct event *timer, u32 ms);
+/* From a callback of its own: xvm_guests_settle. */
+void xvm_daemon_settle_later(struct xvm_daemon *daemon);
+
+/* ---- guests.c ---- */
+
+/* Watches, and looks at what is there already. Returns 0 or negative errno. */
+int xvm_guests_start(struct xvm_daemon *daemon);
+/* Takes all events that wait; negative errno when the store is lost. */
+int xvm_guests_on_store(struct xvm_daemon *daemon);
+/* Looks at every guest marked dirty, forgets those that are done. */
+void xvm_guests_settle(struct xvm_daemon *daemon);
+/* Every bus and disk closed, in order; calls daemon->stopped in the end. */
+void xvm_guests_stop(struct xvm_daemon *daemon);
+struct xvm_guest *xvm_guest_find(struct xvm_daemon *daemon, u32 domid);
+void xvm_guest_dirty(struct xvm_guest *guest);
+struct xvm_disk *xvm_guest_disk_by_num(struct xvm_guest *guest, u32 num);
+void xvm_guests_free(struct xvm_daemon *daemon);
+
+/* ---- disk.c ---- */
+
+struct xvm_disk *xvm_disk_new(struct xvm_guest *guest, u32 devid);
+void xvm_disk_free(struct xvm_disk *disk);
+void xvm_disk_backend_path(const struct xvm_disk *disk, const char *leaf, char path[XVM_STORE_PATH_BYTES]);
+void xvm_disk_look(struct xvm_disk *disk, u32 txn, struct xvm_node_view *view);
+void xvm_disk_step(struct xvm_disk *disk, enum xvm_disk_step step);
+/* True when nothing of it needs the bus. */
+bool xvm_disk_is_idle(const struct xvm_disk *disk);
+/* The worker let go of it, or is gone. */
+void xvm_disk_left(struct xvm_disk *disk);
+/* The last step of a removal: state 6, unless the node is not ours. */
+void xvm_disk_close(struct xvm_disk *disk);
+/* state of a connected disk's node: 4 with a driver, else 2. */
+void xvm_disk_show_driver(struct xvm_disk *disk, bool driver_ok);
+void xvm_disk_show_error(struct xvm_disk *disk, const char *why);
+
+/* ---- link.c ---- */
+
+void xvm_link_init(struct xvm_guest *guest);
+void xvm_link_path(const struct xvm_guest *guest, const char *leaf, char path[XVM_STORE_PATH_BYTES]);
+void xvm_link_front_path(const struct xvm_guest *guest, const char *leaf, char path[XVM_STORE_PATH_BYTES]);
+/* In a transaction: makes the bus node, or takes over a former daemon's. */
+int xvm_link_make(struct xvm_guest *guest, u32 txn, u64 *id, bool *taken_over);
+/* After that transaction. */
+void xvm_link_made(struct xvm_guest *guest, u64 id, bool taken_over);
+/* Looks at the front's state and does what the handshake says. */
+void xvm_link_update(struct xvm_guest *guest);
+/* Ends the worker, then calls xvm_link_stopped. */
+void xvm_link_stop(struct xvm_guest *guest);
+void xvm_link_stopped(struct xvm_guest *guest);
+/* The worker ended by itself. */
+void xvm_link_broken(struct xvm_guest *guest, const char *why);
+/* Writes the bus node's state; -ESTALE when the node is not ours any more. */
+int xvm_link_set_state(struct xvm_guest *guest, enum xvm_bus_state state);
+void xvm_link_show_error(struct xvm_guest *guest, const char *why);
+/* Removes both directories of the bus. No worker is left. */
+void xvm_link_remove(struct xvm_guest *guest);
+void xvm_link_free(struct xvm_guest *guest);
+
+/* ---- connect.c ---- */
+
+/* The front is ready: check, map, start the worker. */
+void xvm_connect_start(struct xvm_guest *guest);
+/* Something the connection waits for has come: HELLO, an opened image, a new disk. */
+void xvm_connect_go_on(struct xvm_guest *guest);
+void xvm_connect_drop(struct xvm_guest *guest);
+
+/* Lines about a guest or a device: they say which, and are bounded per guest. */
+void xvm_guest_log(struct xvm_guest *guest, int level, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+void xvm_disk_log(struct xvm_disk *disk, int level, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+#endif

@@ -1,0 +1,466 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * One virtio_disk node of xl's: adoption, refusal, removal. Every write to the
+ * node happens in a transaction that first sees that it is still the same node
+ * (our mark stands in it) and that xl has not begun to remove it: libxl writes
+ * the same `state`, and a write to a removed node would make it anew.
+ */
+#include "daemon.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "worker.h"
+
+#define KEY_MARK "vmsg-mark"
+#define KEY_ERROR "vmsg-error"
+
+static void on_limit(evutil_socket_t fd, short what, void *arg);
+
+struct xvm_disk *xvm_disk_new(struct xvm_guest *guest, u32 devid)
+{
+	struct xvm_disk *disk = calloc(1, sizeof(*disk));
+
+	if (!disk)
+		return NULL;
+	disk->guest = guest;
+	disk->devid = devid;
+	disk->limit = evtimer_new(guest->daemon->base, on_limit, disk);
+	if (!disk->limit) {
+		free(disk);
+		return NULL;
+	}
+	return disk;
+}
+
+void xvm_disk_free(struct xvm_disk *disk)
+{
+	xvm_opener_cancel(disk->opener);
+	event_free(disk->limit);
+	free(disk);
+}
+
+void xvm_disk_backend_path(const struct xvm_disk *disk, const char *leaf, char path[XVM_STORE_PATH_BYTES])
+{
+	xvm_store_path(path, "/local/domain/%u/backend/virtio_disk/%u/%u%s%s", disk->guest->daemon->own_domid,
+		       disk->guest->domid, disk->devid, *leaf ? "/" : "", leaf);
+}
+
+static u64 read_mark(struct xvm_disk *disk, u32 txn)
+{
+	char path[XVM_STORE_PATH_BYTES], text[20];
+	u64 mark;
+	int len;
+
+	xvm_disk_backend_path(disk, KEY_MARK, path);
+	len = xvm_store_read(disk->guest->daemon->store, txn, path, text, sizeof(text));
+	return len < 0 || xvm_parse_id64(text, (size_t)len, &mark) ? 0 : mark;
+}
+
+static int read_leaf_u32(struct xvm_disk *disk, u32 txn, const char *leaf, u32 *value)
+{
+	char path[XVM_STORE_PATH_BYTES];
+
+	xvm_disk_backend_path(disk, leaf, path);
+	return xvm_store_read_u32(disk->guest->daemon->store, txn, path, 0xffffffffu, value);
+}
+
+void xvm_disk_look(struct xvm_disk *disk, u32 txn, struct xvm_node_view *view)
+{
+	struct xvm_store *store = disk->guest->daemon->store;
+	char path[XVM_STORE_PATH_BYTES];
+
+	memset(view, 0, sizeof(*view));
+	xvm_disk_backend_path(disk, "", path);
+	view->exists = xvm_store_exists(store, txn, path);
+	if (!view->exists)
+		return;
+	view->has_state = !read_leaf_u32(disk, txn, "state", &view->state);
+	if (read_leaf_u32(disk, txn, "online", &view->online))
+		view->online = 0;
+	view->ours = disk->mark && read_mark(disk, txn) == disk->mark;
+	xvm_store_path(path, "/local/domain/%u/device/virtio_disk/%u", disk->guest->domid, disk->devid);
+	view->front = xvm_store_exists(store, txn, path);
+}
+
+/* ---- writing to the node ---- */
+
+struct node_write {
+	struct xvm_disk *disk;
+	enum xvm_bus_state state;	/* UNKNOWN: leave it */
+	bool closing;			/* we end what xl, or the end of this daemon, asks to end */
+	bool remove_state;		/* makes xl fail at once */
+	const char *error;		/* for vmsg-error, or NULL */
+};
+
+static int write_body(struct xvm_store *store, u32 txn, void *arg)
+{
+	struct node_write *w = arg;
+	char path[XVM_STORE_PATH_BYTES];
+	struct xvm_node_view view;
+	int err = 0;
+
+	xvm_disk_look(w->disk, txn, &view);
+	if (!view.exists || !view.has_state || (w->disk->mark && !view.ours))
+		return -ESTALE;
+	if (!w->closing && (!view.online || view.state == XVM_BUS_CLOSING || view.state == XVM_BUS_CLOSED))
+		return -ESTALE;
+	if (w->error) {
+		xvm_disk_backend_path(w->disk, KEY_ERROR, path);
+		err = xvm_store_write(store, txn, path, w->error);
+	}
+	xvm_disk_backend_path(w->disk, "state", path);
+	if (!err && w->remove_state && view.state == XVM_BUS_INITIALISING)
+		return store->ops->remove(store, txn, path);
+	if (!err && w->remove_state)
+		return xvm_store_write_u32(store, txn, path, XVM_BUS_CLOSED);
+	if (!err && w->state != XVM_BUS_UNKNOWN && w->state != view.state)
+		err = xvm_store_write_u32(store, txn, path, w->state);
+	return err;
+}
+
+static void write_node(const struct node_write *w)
+{
+	int err;
+
+	if (w->disk->orphan)
+		return;
+	err = xvm_store_transact(w->disk->guest->daemon->store, write_body, (void *)w);
+	if (err == -ESTALE)
+		xvm_guest_dirty(w->disk->guest);
+	else if (err)
+		xvm_disk_log(w->disk, LOG_ERR, "xenstore refuses a write to its node: %s", strerror(-err));
+}
+
+void xvm_disk_show_driver(struct xvm_disk *disk, bool driver_ok)
+{
+	disk->driver_ok = driver_ok;
+	if (disk->phase == XVM_DISK_READY)
+		write_node(&(struct node_write){ .disk = disk,
+						 .state = driver_ok ? XVM_BUS_CONNECTED : XVM_BUS_INIT_WAIT });
+}
+
+void xvm_disk_show_error(struct xvm_disk *disk, const char *why)
+{
+	write_node(&(struct node_write){ .disk = disk, .error = why });
+}
+
+/* The one line an operator sees, in the log and beside the disk; then xl fails without waiting. */
+static void refuse(struct xvm_disk *disk, const char *why)
+{
+	xvm_disk_log(disk, LOG_ERR, "%s", why);
+	write_node(&(struct node_write){ .disk = disk, .closing = true, .remove_state = true, .error = why });
+	disk->phase = XVM_DISK_CLOSED;
+	xvm_guest_dirty(disk->guest);
+}
+
+void xvm_disk_close(struct xvm_disk *disk)
+{
+	write_node(&(struct node_write){ .disk = disk, .state = XVM_BUS_CLOSED, .closing = true });
+	disk->phase = XVM_DISK_CLOSED;
+	xvm_guest_dirty(disk->guest);
+}
+
+/* ---- adoption ---- */
+
+static int read_leaf(struct xvm_disk *disk, u32 txn, const char *leaf, char *text, size_t bytes)
+{
+	char path[XVM_STORE_PATH_BYTES];
+
+	xvm_disk_backend_path(disk, leaf, path);
+	return xvm_store_read(disk->guest->daemon->store, txn, path, text, bytes);
+}
+
+static int read_flag(struct xvm_disk *disk, u32 txn, const char *leaf, bool *value)
+{
+	u32 number;
+	int err = read_leaf_u32(disk, txn, leaf, &number);
+
+	*value = !err && number == 1;
+	return err == -ENOENT ? 0 : err;
+}
+
+struct read_keys {
+	struct xvm_disk *disk;
+	const char *why;
+};
+
+static int read_body(struct xvm_store *store, u32 txn, void *arg)
+{
+	struct read_keys *r = arg;
+	struct xvm_disk *disk = r->disk;
+	char mode[4], spec[16];
+
+	(void)store;
+	if (read_leaf(disk, txn, "params", disk->request.target, sizeof(disk->request.target)) <= 0)
+		r->why = "params (target=) is missing or longer than 1023 bytes";
+	else if (read_leaf(disk, txn, "mode", mode, sizeof(mode)) < 0 || (strcmp(mode, "w") && strcmp(mode, "r")))
+		r->why = "mode is neither w nor r";
+	else if (read_leaf(disk, txn, "dev", disk->vdev, sizeof(disk->vdev)) <= 0)
+		r->why = "dev (vdev=) is missing or longer than 20 bytes";
+	else if (read_leaf(disk, txn, "specification", spec, sizeof(spec)) < 0 || strcmp(spec, "virtio"))
+		r->why = "specification is not virtio";
+	else if (read_flag(disk, txn, "discard-enable", &disk->discard))
+		r->why = "discard-enable is neither 0 nor 1";
+	else
+		disk->request.read_only = !strcmp(mode, "r");
+	return 0;
+}
+
+static bool has_vbd(const struct xvm_guest *guest, u32 txn)
+{
+	char path[XVM_STORE_PATH_BYTES];
+
+	xvm_store_path(path, "/libxl/%u/device/vbd", guest->domid);
+	return xvm_store_exists(guest->daemon->store, txn, path);
+}
+
+static const char mixed_text[] =
+	"the guest also has PV disks (vbd): libxl loses all disks of such a guest at its reboot; "
+	"give every disk specification=virtio, or none";
+
+static void describe_use(const struct xvm_disk *disk, struct xvm_image_use *use)
+{
+	*use = (struct xvm_image_use){
+		.id = disk->image.id,
+		.read_only = disk->request.read_only,
+		.domid = disk->guest->domid,
+		.uuid = disk->guest->uuid,
+		.name = disk->guest->name,
+	};
+}
+
+static bool uses_image(const struct xvm_disk *disk)
+{
+	return (disk->phase == XVM_DISK_READY || disk->phase == XVM_DISK_LEAVING || disk->phase == XVM_DISK_LEFT) &&
+	       disk->image.kind == XVM_KIND_BLK;
+}
+
+/* The disk whose use of the same image stands in the way, if any. */
+static const struct xvm_disk *find_conflict(const struct xvm_disk *disk)
+{
+	struct xvm_image_use mine, theirs;
+	const struct xvm_guest *guest;
+	const struct xvm_disk *other;
+
+	describe_use(disk, &mine);
+	for (guest = disk->guest->daemon->guests; guest; guest = guest->next) {
+		for (other = guest->disks; other; other = other->next) {
+			if (other == disk || !uses_image(other))
+				continue;
+			describe_use(other, &theirs);
+			if (!xvm_image_may_share(&theirs, &mine))
+				return other;
+		}
+	}
+	return NULL;
+}
+
+struct adopt {
+	struct xvm_disk *disk;
+	u64 mark, link_id;
+	bool link_taken_over, mixed;
+};
+
+static int adopt_body(struct xvm_store *store, u32 txn, void *arg)
+{
+	struct adopt *a = arg;
+	char path[XVM_STORE_PATH_BYTES], text[20];
+	struct xvm_node_view view;
+	int err;
+
+	xvm_disk_look(a->disk, txn, &view);
+	if (!view.exists || !view.has_state || !view.online || view.state == XVM_BUS_CLOSING)
+		return -ESTALE;
+	a->mixed = has_vbd(a->disk->guest, txn);
+	if (a->mixed)
+		return -EINVAL;
+	err = xvm_link_make(a->disk->guest, txn, &a->link_id, &a->link_taken_over);
+	if (err)
+		return err;
+	snprintf(text, sizeof(text), "%016" PRIx64, a->mark);
+	xvm_disk_backend_path(a->disk, KEY_MARK, path);
+	err = xvm_store_write(store, txn, path, text);
+	if (err)
+		return err;
+	xvm_disk_backend_path(a->disk, KEY_ERROR, path);
+	err = store->ops->remove(store, txn, path);	/* a former daemon's */
+	if (err && err != -ENOENT)
+		return err;
+	xvm_disk_backend_path(a->disk, "state", path);
+	return xvm_store_write_u32(store, txn, path, XVM_BUS_INIT_WAIT);
+}
+
+static void adopt(struct xvm_disk *disk)
+{
+	struct adopt a = { .disk = disk, .mark = xvm_random_u64() };
+	char why[XVM_WHY_BYTES];
+	int err = xvm_store_transact(disk->guest->daemon->store, adopt_body, &a);
+
+	if (a.mixed) {
+		refuse(disk, mixed_text);
+	} else if (err == -ESTALE) {
+		disk->phase = XVM_DISK_NEW;	/* look again */
+		xvm_guest_dirty(disk->guest);
+	} else if (err) {
+		snprintf(why, sizeof(why), "xenstore refuses the nodes of the bus: %s", strerror(-err));
+		refuse(disk, why);
+	} else {
+		disk->mark = a.mark;
+		disk->phase = XVM_DISK_READY;
+		disk->num = (u16)++disk->guest->next_num;
+		xvm_disk_log(disk, LOG_INFO, "adopted as device %u: %s, %llu bytes%s%s", disk->num,
+			     disk->request.target, (unsigned long long)disk->image.bytes,
+			     disk->request.read_only ? ", read-only" : "", disk->image.direct ? "" : ", no direct I/O");
+		xvm_link_made(disk->guest, a.link_id, a.link_taken_over);
+		xvm_connect_go_on(disk->guest);
+	}
+}
+
+static void on_checked(void *arg, const struct xvm_opened *opened, int fd)
+{
+	struct xvm_disk *disk = arg;
+	const struct xvm_disk *other;
+	char why[XVM_WHY_BYTES];
+
+	(void)fd;	/* none was asked for */
+	disk->opener = NULL;
+	if (opened->err) {
+		refuse(disk, opened->why);
+		return;
+	}
+	disk->image = opened->image;
+	other = disk->image.kind == XVM_KIND_BLK ? find_conflict(disk) : NULL;
+	if (other) {
+		snprintf(why, sizeof(why), "image %.100s is in use by guest %u (%.40s) as %s%s; destroy that guest, or use a copy",
+			 disk->request.target, other->guest->domid, other->guest->name, other->vdev,
+			 other->request.read_only ? " and this one would write" : ", which writes");
+		refuse(disk, why);
+		return;
+	}
+	adopt(disk);
+}
+
+static u32 count_devices(const struct xvm_guest *guest)
+{
+	const struct xvm_disk *disk;
+	u32 n = 0;
+
+	for (disk = guest->disks; disk; disk = disk->next)
+		n += disk->phase != XVM_DISK_NEW && disk->phase != XVM_DISK_CLOSED;
+	return n;
+}
+
+static void begin_adoption(struct xvm_disk *disk)
+{
+	struct xvm_guest *guest = disk->guest;
+	struct read_keys r = { .disk = disk };
+	char why[XVM_WHY_BYTES];
+
+	if (guest->daemon->stopping)
+		return;
+	disk->mark = 0;
+	disk->orphan = disk->forced = disk->broken = disk->lock_busy = false;
+	if (xvm_store_transact(guest->daemon->store, read_body, &r)) {
+		r.why = "its node cannot be read";
+	} else if (!r.why && has_vbd(guest, XVM_STORE_NO_TXN)) {
+		r.why = mixed_text;
+	} else if (!r.why && (count_devices(guest) >= XVM_MAX_DEVICES || guest->next_num >= 65535)) {
+		snprintf(why, sizeof(why), "the guest has %u devices, the limit; use fewer disks", XVM_MAX_DEVICES);
+		r.why = why;
+	}
+	if (r.why) {
+		refuse(disk, r.why);
+		return;
+	}
+	disk->phase = XVM_DISK_OPENING;
+	disk->opener = xvm_opener_start(guest->daemon->base, &disk->request, false, on_checked, disk);
+	if (!disk->opener)
+		refuse(disk, "no process to open its image could be started; is dom0 out of memory or processes?");
+}
+
+/* ---- removal ---- */
+
+static void leave(struct xvm_disk *disk, bool forced)
+{
+	if (disk->phase == XVM_DISK_LEAVING && disk->forced)
+		return;
+	xvm_opener_cancel(disk->opener);
+	disk->opener = NULL;
+	disk->phase = XVM_DISK_LEAVING;
+	disk->forced = forced;
+	if (!disk->in_worker) {
+		xvm_disk_left(disk);
+		return;
+	}
+	xvm_timer(disk->limit, forced ? XVM_STOP_LIMIT_MS : XVM_ASK_LIMIT_MS);
+	xvm_worker_del_device(disk->guest->worker, disk->num, forced);
+}
+
+static void on_limit(evutil_socket_t fd, short what, void *arg)
+{
+	struct xvm_disk *disk = arg;
+
+	(void)fd;
+	(void)what;
+	if (disk->phase != XVM_DISK_LEAVING)
+		return;
+	if (!disk->forced) {
+		xvm_disk_log(disk, LOG_WARNING, "the guest did not let go of it within %u s; removed without it",
+			     XVM_ASK_LIMIT_MS / 1000);
+		leave(disk, true);
+	} else {
+		xvm_worker_kill(disk->guest->worker, "it did not let go of a removed device in time");
+	}
+}
+
+void xvm_disk_left(struct xvm_disk *disk)
+{
+	disk->in_worker = false;
+	disk->driver_ok = false;
+	event_del(disk->limit);
+	if (disk->phase == XVM_DISK_LEAVING)
+		disk->phase = XVM_DISK_LEFT;
+	xvm_guest_dirty(disk->guest);
+}
+
+bool xvm_disk_is_idle(const struct xvm_disk *disk)
+{
+	return disk->phase == XVM_DISK_LEFT || disk->phase == XVM_DISK_CLOSED || disk->phase == XVM_DISK_NEW;
+}
+
+static void drop(struct xvm_disk *disk)
+{
+	disk->orphan = true;
+	if (disk->phase == XVM_DISK_READY || disk->phase == XVM_DISK_LEAVING) {
+		leave(disk, true);
+	} else if (disk->phase != XVM_DISK_LEFT) {
+		xvm_opener_cancel(disk->opener);
+		disk->opener = NULL;
+		disk->phase = XVM_DISK_CLOSED;
+	}
+}
+
+void xvm_disk_step(struct xvm_disk *disk, enum xvm_disk_step step)
+{
+	switch (step) {
+	case XVM_STEP_WAIT:
+		break;
+	case XVM_STEP_ADOPT:
+		begin_adoption(disk);
+		break;
+	case XVM_STEP_REMOVE:
+		leave(disk, false);
+		break;
+	case XVM_STEP_REMOVE_FORCED:
+		leave(disk, true);
+		break;
+	case XVM_STEP_CLOSE:
+		xvm_opener_cancel(disk->opener);
+		disk->opener = NULL;
+		xvm_disk_close(disk);
+		break;
+	case XVM_STEP_DROP:
+		drop(disk);
+		break;
+	}
+}

@@ -1,0 +1,395 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * A record per guest that has disks of ours. Store events only mark a guest
+ * dirty; xvm_guests_settle then reads what is there now and acts, so that a
+ * thousand events cost one look.
+ */
+#include "daemon.h"
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "worker.h"
+
+#define TOKEN_DISKS "disks"
+#define TOKEN_DOMAINS "domains"
+#define TOKEN_FRONT "front "
+
+static void disks_dir(const struct xvm_daemon *daemon, char path[XVM_STORE_PATH_BYTES])
+{
+	xvm_store_path(path, "/local/domain/%u/backend/virtio_disk", daemon->own_domid);
+}
+
+struct xvm_guest *xvm_guest_find(struct xvm_daemon *daemon, u32 domid)
+{
+	struct xvm_guest *guest;
+
+	for (guest = daemon->guests; guest; guest = guest->next)
+		if (guest->domid == domid)
+			return guest;
+	return NULL;
+}
+
+struct xvm_disk *xvm_guest_disk_by_num(struct xvm_guest *guest, u32 num)
+{
+	struct xvm_disk *disk;
+
+	for (disk = guest->disks; disk; disk = disk->next)
+		if (num && disk->num == num)
+			return disk;
+	return NULL;
+}
+
+void xvm_guest_dirty(struct xvm_guest *guest)
+{
+	guest->dirty = true;
+	xvm_daemon_settle_later(guest->daemon);
+}
+
+static struct xvm_guest *guest_new(struct xvm_daemon *daemon, u32 domid)
+{
+	struct xvm_guest *guest = calloc(1, sizeof(*guest));
+
+	if (!guest)
+		return NULL;
+	guest->daemon = daemon;
+	guest->domid = domid;
+	xvm_link_init(guest);
+	guest->next = daemon->guests;
+	daemon->guests = guest;
+	return guest;
+}
+
+static void guest_free(struct xvm_guest *guest)
+{
+	struct xvm_guest **at = &guest->daemon->guests;
+
+	while (*at != guest)
+		at = &(*at)->next;
+	*at = guest->next;
+	while (guest->disks) {
+		struct xvm_disk *disk = guest->disks;
+
+		guest->disks = disk->next;
+		xvm_disk_free(disk);
+	}
+	xvm_link_free(guest);
+	free(guest);
+}
+
+void xvm_guests_free(struct xvm_daemon *daemon)
+{
+	while (daemon->guests)
+		guest_free(daemon->guests);
+}
+
+/* ---- looking ---- */
+
+/* The operator's text, but it ends up in log lines and on terminals. */
+static void read_name(struct xvm_guest *guest)
+{
+	char path[XVM_STORE_PATH_BYTES], text[XVM_NAME_BYTES];
+	int i, len;
+
+	xvm_store_path(path, "/local/domain/%u/name", guest->domid);
+	len = xvm_store_read(guest->daemon->store, XVM_STORE_NO_TXN, path, text, sizeof(text));
+	for (i = 0; i < len; i++)
+		guest->name[i] = isprint((unsigned char)text[i]) ? text[i] : '?';
+	if (len > 0)
+		guest->name[len] = 0;
+}
+
+static void read_uuid(struct xvm_guest *guest)
+{
+	char path[XVM_STORE_PATH_BYTES], text[XVM_STORE_PATH_BYTES];
+	const char *uuid;
+
+	xvm_store_path(path, "/local/domain/%u/vm", guest->domid);
+	if (xvm_store_read(guest->daemon->store, XVM_STORE_NO_TXN, path, text, sizeof(text)) <= 0)
+		return;
+	uuid = strrchr(text, '/');
+	if (uuid && strlen(uuid + 1) < sizeof(guest->uuid))
+		strcpy(guest->uuid, uuid + 1);
+}
+
+static void see_disk(void *arg, const char *name)
+{
+	struct xvm_guest *guest = arg;
+	struct xvm_disk **at = &guest->disks, *disk;
+	u32 devid;
+
+	if (xvm_parse_u32(name, strlen(name), 0xffffffffu, &devid))
+		return;
+	for (; *at; at = &(*at)->next)
+		if ((*at)->devid == devid)
+			return;
+	/* At the end: device numbers follow the order of the guest file. */
+	disk = xvm_disk_new(guest, devid);
+	if (disk)
+		*at = disk;
+}
+
+static int scan_body(struct xvm_store *store, u32 txn, void *arg)
+{
+	struct xvm_guest *guest = arg;
+	char path[XVM_STORE_PATH_BYTES];
+	struct xvm_disk *disk;
+
+	xvm_store_path(path, "/local/domain/%u/backend/virtio_disk/%u", guest->daemon->own_domid, guest->domid);
+	store->ops->list(store, txn, path, see_disk, guest);
+	for (disk = guest->disks; disk; disk = disk->next) {
+		xvm_disk_look(disk, txn, &disk->view);
+		disk->view.alive = guest->alive;
+	}
+	return 1;	/* nothing to commit */
+}
+
+static void scan(struct xvm_guest *guest)
+{
+	struct xvm_store *store = guest->daemon->store;
+	struct xvm_disk *disk;
+
+	guest->alive = store->ops->domain_alive(store, guest->domid);
+	read_name(guest);
+	read_uuid(guest);
+	if (xvm_store_transact(store, scan_body, guest) < 0) {
+		log_err("guest %u: xenstore cannot be read", guest->domid);
+		return;
+	}
+	for (disk = guest->disks; disk; disk = disk->next)
+		xvm_disk_step(disk, xvm_disk_decide(disk->phase, &disk->view));
+}
+
+/* ---- settling ---- */
+
+static void forget_orphans(struct xvm_guest *guest)
+{
+	struct xvm_disk **at = &guest->disks;
+
+	while (*at) {
+		struct xvm_disk *disk = *at;
+
+		if (disk->phase != XVM_DISK_CLOSED || !disk->orphan) {
+			at = &disk->next;
+			continue;
+		}
+		*at = disk->next;
+		xvm_disk_free(disk);
+		xvm_guest_dirty(guest);	/* another node may stand in its place */
+	}
+}
+
+static bool has_phase(const struct xvm_guest *guest, enum xvm_disk_phase phase)
+{
+	const struct xvm_disk *disk;
+
+	for (disk = guest->disks; disk; disk = disk->next)
+		if (disk->phase == phase)
+			return true;
+	return false;
+}
+
+static bool all_idle(const struct xvm_guest *guest)
+{
+	const struct xvm_disk *disk;
+
+	for (disk = guest->disks; disk; disk = disk->next)
+		if (!xvm_disk_is_idle(disk))
+			return false;
+	return true;
+}
+
+static void close_disks(struct xvm_guest *guest, enum xvm_disk_phase phase)
+{
+	struct xvm_disk *disk;
+
+	for (disk = guest->disks; disk; disk = disk->next)
+		if (disk->phase == phase)
+			xvm_disk_close(disk);
+}
+
+static bool link_is_idle(const struct xvm_guest *guest)
+{
+	enum xvm_link_phase phase = guest->link.phase;
+
+	return !guest->worker && (phase == XVM_LINK_NONE || phase == XVM_LINK_OFFERED || phase == XVM_LINK_CLOSED);
+}
+
+/*
+ * Disks that nobody uses any more: state 6. With the last one the bus goes
+ * first, so that xl sees 6 only when no mapping, no process and no node is left.
+ */
+static void settle_left(struct xvm_guest *guest)
+{
+	if (!has_phase(guest, XVM_DISK_LEFT))
+		return;
+	if (!all_idle(guest)) {
+		close_disks(guest, XVM_DISK_LEFT);
+	} else if (link_is_idle(guest)) {
+		xvm_link_remove(guest);
+		close_disks(guest, XVM_DISK_LEFT);
+	} else {
+		xvm_link_stop(guest);
+	}
+}
+
+/* xl died half way through a destroy: nobody else will remove these nodes. */
+static void collect_garbage(struct xvm_guest *guest)
+{
+	struct xvm_store *store = guest->daemon->store;
+	char path[XVM_STORE_PATH_BYTES], stop[XVM_STORE_PATH_BYTES];
+
+	if (guest->alive || !guest->disks || !all_idle(guest))
+		return;
+	xvm_store_path(path, "/libxl/%u", guest->domid);
+	if (xvm_store_exists(store, XVM_STORE_NO_TXN, path))
+		return;
+	xvm_guest_log(guest, LOG_NOTICE, "removing the disk nodes of a domain that is gone");
+	xvm_store_path(path, "/local/domain/%u/backend/virtio_disk/%u", guest->daemon->own_domid, guest->domid);
+	xvm_store_path(stop, "/local/domain/%u/backend", guest->daemon->own_domid);
+	xvm_store_prune(store, XVM_STORE_NO_TXN, path, stop);
+	xvm_guest_dirty(guest);
+}
+
+static void settle_guest(struct xvm_guest *guest)
+{
+	if (guest->dirty) {
+		guest->dirty = false;
+		scan(guest);
+	}
+	if (guest->front_dirty) {
+		guest->front_dirty = false;
+		xvm_link_update(guest);
+	}
+	settle_left(guest);
+	if (guest->daemon->stopping && link_is_idle(guest))
+		close_disks(guest, XVM_DISK_READY);
+	collect_garbage(guest);
+	forget_orphans(guest);
+	if (!guest->disks && !guest->dirty && link_is_idle(guest)) {
+		xvm_link_remove(guest);
+		guest_free(guest);
+	}
+}
+
+void xvm_guests_settle(struct xvm_daemon *daemon)
+{
+	struct xvm_guest *guest, *next;
+	bool busy = false;
+
+	for (guest = daemon->guests; guest; guest = next) {
+		next = guest->next;
+		settle_guest(guest);
+	}
+	for (guest = daemon->guests; guest; guest = guest->next)
+		busy |= guest->worker || guest->dirty;
+	if (daemon->stopping && !busy)
+		daemon->stopped(daemon);
+}
+
+/*
+ * At the end of the daemon: guests see their bus close, and disks say 6, so that
+ * xl commands given while no daemon runs wait for nobody. The next daemon
+ * adopts what it finds.
+ */
+void xvm_guests_stop(struct xvm_daemon *daemon)
+{
+	struct xvm_guest *guest;
+
+	daemon->stopping = true;
+	for (guest = daemon->guests; guest; guest = guest->next) {
+		xvm_link_stop(guest);
+		xvm_guest_dirty(guest);
+	}
+	xvm_daemon_settle_later(daemon);
+}
+
+/* ---- events ---- */
+
+static void see_guest(void *arg, const char *name)
+{
+	struct xvm_daemon *daemon = arg;
+	struct xvm_guest *guest;
+	u32 domid;
+
+	if (xvm_parse_u32(name, strlen(name), 0x7fef, &domid))
+		return;
+	guest = xvm_guest_find(daemon, domid);
+	if (!guest)
+		guest = guest_new(daemon, domid);
+	if (guest)
+		xvm_guest_dirty(guest);
+}
+
+static void all_dirty(struct xvm_daemon *daemon)
+{
+	struct xvm_guest *guest;
+
+	for (guest = daemon->guests; guest; guest = guest->next)
+		xvm_guest_dirty(guest);
+}
+
+/* path is DIR, or DIR/DOMID and below. */
+static void on_disks(struct xvm_daemon *daemon, const char *path)
+{
+	char dir[XVM_STORE_PATH_BYTES], name[16];
+	size_t len;
+
+	disks_dir(daemon, dir);
+	if (strncmp(path, dir, strlen(dir)))
+		return;
+	path += strlen(dir);
+	if (*path != '/') {
+		all_dirty(daemon);
+		daemon->store->ops->list(daemon->store, XVM_STORE_NO_TXN, dir, see_guest, daemon);
+		return;
+	}
+	len = strcspn(path + 1, "/");
+	if (len < sizeof(name)) {
+		memcpy(name, path + 1, len);
+		name[len] = 0;
+		see_guest(daemon, name);
+	}
+}
+
+static void on_front(struct xvm_daemon *daemon, const char *number)
+{
+	struct xvm_guest *guest;
+	u32 domid;
+
+	if (xvm_parse_u32(number, strlen(number), 0xffffffffu, &domid))
+		return;
+	guest = xvm_guest_find(daemon, domid);
+	if (!guest)
+		return;
+	guest->front_dirty = true;
+	xvm_daemon_settle_later(daemon);
+}
+
+int xvm_guests_on_store(struct xvm_daemon *daemon)
+{
+	char path[XVM_STORE_PATH_BYTES], token[XVM_STORE_TOKEN_BYTES];
+	int got;
+
+	while ((got = daemon->store->ops->next_event(daemon->store, path, token)) > 0) {
+		if (!strcmp(token, TOKEN_DISKS))
+			on_disks(daemon, path);
+		else if (!strcmp(token, TOKEN_DOMAINS))
+			all_dirty(daemon);
+		else if (!strncmp(token, TOKEN_FRONT, strlen(TOKEN_FRONT)))
+			on_front(daemon, token + strlen(TOKEN_FRONT));
+	}
+	return got;
+}
+
+int xvm_guests_start(struct xvm_daemon *daemon)
+{
+	struct xvm_store *store = daemon->store;
+	char path[XVM_STORE_PATH_BYTES];
+	int err;
+
+	disks_dir(daemon, path);
+	err = store->ops->watch(store, path, TOKEN_DISKS);
+	if (!err)
+		err = store->ops->watch(store, "@releaseDomain", TOKEN_DOMAINS);
+	return err;
+}

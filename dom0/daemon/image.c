@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "image.h"
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/fs.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#define SECTOR 512u
+
+static int refuse(char *why, int err, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static int refuse(char *why, int err, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(why, XVM_WHY_BYTES, format, args);
+	va_end(args);
+	return err;
+}
+
+/* Paths in messages are cut so that the advice behind them still fits. */
+#define SHORT "%.120s"
+
+static bool below_descriptors(const char *path)
+{
+	return !strncmp(path, XVM_DESCRIPTOR_DIR, strlen(XVM_DESCRIPTOR_DIR));
+}
+
+/* Direct I/O in 512-byte steps, as the kernel says or, before Linux 6.1, as a read shows. */
+static bool direct_works(int fd, u32 *mem_align)
+{
+	struct statx sx;
+	void *sector;
+	bool works;
+
+	if (!statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &sx) && sx.stx_mask & STATX_DIOALIGN) {
+		*mem_align = sx.stx_dio_mem_align;
+		return sx.stx_dio_offset_align && sx.stx_dio_offset_align <= SECTOR &&
+		       *mem_align && *mem_align <= 4096;
+	}
+	if (posix_memalign(&sector, SECTOR, SECTOR))
+		return false;
+	works = pread(fd, sector, SECTOR, 0) == SECTOR;
+	free(sector);
+	*mem_align = SECTOR;
+	return works;
+}
+
+static int block_bytes(int fd, const struct stat *st, u64 *bytes)
+{
+	if (!S_ISBLK(st->st_mode)) {
+		*bytes = (u64)st->st_size;
+		return 0;
+	}
+	return ioctl(fd, BLKGETSIZE64, bytes) ? -errno : 0;
+}
+
+static int check_image(int fd, const char *path, struct xvm_image *image, bool read_only, char *why)
+{
+	struct stat st;
+	int err;
+
+	if (fstat(fd, &st))
+		return refuse(why, -errno, "image " SHORT " cannot be looked at: %s", path, strerror(errno));
+	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
+		return refuse(why, -EINVAL, "image " SHORT " is neither a file nor a block device; give one as target=",
+			      path);
+	err = block_bytes(fd, &st, &image->bytes);
+	if (err)
+		return refuse(why, err, "image " SHORT " does not tell its size: %s", path, strerror(-err));
+	if (!image->bytes)
+		return refuse(why, -EINVAL, "image " SHORT " is empty; give it a size, e.g. truncate -s 1G", path);
+	if (image->bytes % SECTOR)
+		return refuse(why, -EINVAL, "image " SHORT " has %llu bytes, not a multiple of 512; enlarge it with truncate -s %%512",
+			      path, (unsigned long long)image->bytes);
+	/* root may write it all the same; who took the permission away did not mean that. */
+	if (!read_only && S_ISREG(st.st_mode) && !(st.st_mode & 0222))
+		return refuse(why, -EACCES, "image " SHORT " is read-only (mode %04o) but access=rw; say access=ro, or chmod u+w",
+			      path, st.st_mode & 07777);
+	image->id.block = S_ISBLK(st.st_mode);
+	image->id.dev = image->id.block ? st.st_rdev : st.st_dev;
+	image->id.ino = image->id.block ? 0 : st.st_ino;
+	return 0;
+}
+
+/* O_NONBLOCK: a FIFO would make open wait for its other end. */
+static int open_image(const char *path, bool read_only, bool direct)
+{
+	int fd = open(path, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | (direct ? O_DIRECT : 0));
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int refuse_open(const char *path, bool read_only, int err, char *why)
+{
+	if (err == -ENOENT)
+		return refuse(why, err, "image " SHORT " does not exist; create it or correct target=", path);
+	if (!read_only && (err == -EROFS || err == -EACCES || err == -EPERM))
+		return refuse(why, err, "image " SHORT " cannot be written (%s) but access=rw; say access=ro, or make it writable",
+			      path, strerror(-err));
+	if (err == -EISDIR)
+		return refuse(why, err, "image " SHORT " is neither a file nor a block device; give one as target=", path);
+	return refuse(why, err, "image " SHORT " cannot be opened: %s", path, strerror(-err));
+}
+
+static int open_blk(const char *path, bool read_only, struct xvm_image *image, int *fd, char *why)
+{
+	int direct, err;
+
+	*fd = open_image(path, read_only, false);
+	if (*fd < 0)
+		return refuse_open(path, read_only, *fd, why);
+	err = check_image(*fd, path, image, read_only, why);
+	if (err) {
+		close(*fd);
+		return err;
+	}
+	direct = open_image(path, read_only, true);
+	if (direct < 0)
+		return 0;
+	/* Between two opens the name can come to mean another file. */
+	if (direct_works(direct, &image->mem_align) && !check_image(direct, path, image, read_only, why)) {
+		image->direct = true;
+		close(*fd);
+		*fd = direct;
+	} else {
+		close(direct);
+	}
+	return 0;
+}
+
+static int read_descriptor(const char *path, struct xvm_descriptor *desc, char *why)
+{
+	char text[XVM_DESCRIPTOR_MAX_BYTES + 1], fault[XVM_WHY_BYTES / 2];
+	struct stat st;
+	ssize_t len;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+
+	if (fd < 0)
+		return refuse(why, -errno, "descriptor " SHORT " cannot be opened: %s", path, strerror(errno));
+	len = fstat(fd, &st) ? -1 : 0;
+	if (!len && S_ISREG(st.st_mode) && !st.st_uid && !(st.st_mode & 022))
+		len = read(fd, text, sizeof(text));
+	else
+		len = -2;
+	close(fd);
+	if (len == -2)
+		return refuse(why, -EPERM, "descriptor " SHORT " must be a file owned by root that only root can write",
+			      path);
+	if (len < 0 || len > XVM_DESCRIPTOR_MAX_BYTES)
+		return refuse(why, -EINVAL, "descriptor " SHORT " cannot be read, or is longer than %u bytes", path,
+			      XVM_DESCRIPTOR_MAX_BYTES);
+	if (xvm_descriptor_parse(text, (size_t)len, desc, fault, sizeof(fault)))
+		return refuse(why, -EINVAL, "descriptor " SHORT ": %s", path, fault);
+	return 0;
+}
+
+static int real_path(const char *target, char real[PATH_MAX], char *why)
+{
+	if (target[0] != '/')
+		return refuse(why, -EINVAL, "target=" SHORT " is not an absolute path", target);
+	if (!realpath(target, real))
+		return refuse_open(target, true, -errno, why);
+	return 0;
+}
+
+int xvm_image_open(const struct xvm_image_request *request, struct xvm_image *image, int *fd, char *why)
+{
+	char real[PATH_MAX];
+	struct xvm_descriptor desc;
+	int err;
+
+	memset(image, 0, sizeof(*image));
+	*fd = -1;
+	err = real_path(request->target, real, why);
+	if (err)
+		return err;
+	if (!below_descriptors(real) && below_descriptors(request->target))
+		return refuse(why, -EPERM, "descriptor " SHORT " is a link to elsewhere; put the file itself there",
+			      request->target);
+	if (!below_descriptors(real))
+		return open_blk(real, request->read_only, image, fd, why);
+	err = read_descriptor(real, &desc, why);
+	if (err)
+		return err;
+	image->kind = desc.kind;
+	if (desc.kind != XVM_KIND_BLK)
+		return 0;
+	err = real_path(desc.path, real, why);
+	if (err)
+		return err;
+	if (below_descriptors(real))
+		return refuse(why, -EINVAL, "descriptor " SHORT ": path= names another descriptor", request->target);
+	return open_blk(real, request->read_only, image, fd, why);
+}
+
+static bool is_incoming(const char *name)
+{
+	static const char suffix[] = "--incoming";
+	size_t len = strlen(name), n = sizeof(suffix) - 1;
+
+	return len >= n && !strcmp(name + len - n, suffix);
+}
+
+bool xvm_image_may_share(const struct xvm_image_use *holder, const struct xvm_image_use *newcomer)
+{
+	if (holder->id.block != newcomer->id.block || holder->id.dev != newcomer->id.dev ||
+	    holder->id.ino != newcomer->id.ino)
+		return true;
+	if (holder->read_only && newcomer->read_only)
+		return true;
+	if (holder->domid == newcomer->domid)
+		return false;
+	return (holder->uuid[0] && !strcmp(holder->uuid, newcomer->uuid)) || is_incoming(newcomer->name);
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a disk's target is: looked at, checked and opened. Blocks as long as
+ * the file system behind it does, so only the opener's child calls
+ * xvm_image_open. Also the rule which guests may share an image.
+ *
+ * A target is the operator's word; its content is a guest's and is never
+ * looked at.
+ */
+#ifndef XVM_DAEMON_IMAGE_H
+#define XVM_DAEMON_IMAGE_H
+
+#include "descriptor.h"
+
+#define XVM_WHY_BYTES 256
+
+/* What makes two targets the same storage: a device number, or file system and inode. */
+struct xvm_image_id {
+	u64 dev, ino;		/* block device: dev is its number, ino is 0 */
+	bool block;
+};
+
+struct xvm_image {
+	enum xvm_device_kind kind;
+	struct xvm_image_id id;	/* kind blk */
+	u64 bytes;
+	bool direct;		/* was opened with O_DIRECT */
+	u32 mem_align;		/* with direct */
+};
+
+struct xvm_image_request {
+	char target[XVM_TARGET_BYTES];
+	bool read_only;
+};
+
+/*
+ * Checks the target; kind blk: opens it. Returns 0, with the descriptor in *fd
+ * (-1 when the kind has none), or negative errno with one line in why that
+ * says what is wrong and what to do.
+ */
+int xvm_image_open(const struct xvm_image_request *request, struct xvm_image *image, int *fd, char *why);
+
+/* A guest's use of an image. */
+struct xvm_image_use {
+	struct xvm_image_id id;
+	bool read_only;
+	u32 domid;
+	const char *uuid, *name;	/* of the guest; the name of a guest being received ends in --incoming */
+};
+
+/*
+ * May newcomer use its image while holder does? Readers may share; a writer
+ * shares with nobody, but for a guest's own successor in a migration.
+ */
+bool xvm_image_may_share(const struct xvm_image_use *holder, const struct xvm_image_use *newcomer);
+
+#endif

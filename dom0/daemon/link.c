@@ -1,0 +1,478 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The bus node of a guest: made with its first disk, offered, opened and closed
+ * as the front asks, removed with its last disk. Every write sees in its
+ * transaction that our connection id still stands in the node, so a late event
+ * never touches the node of the domain id's next owner.
+ */
+#include "daemon.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include "worker.h"
+
+#define KEY_ERROR "vmsg-error"
+
+void xvm_link_path(const struct xvm_guest *guest, const char *leaf, char path[XVM_STORE_PATH_BYTES])
+{
+	xvm_store_path(path, "/local/domain/%u/backend/" XVM_XENBUS_KIND "/%u/0%s%s", guest->daemon->own_domid,
+		       guest->domid, *leaf ? "/" : "", leaf);
+}
+
+void xvm_link_front_path(const struct xvm_guest *guest, const char *leaf, char path[XVM_STORE_PATH_BYTES])
+{
+	xvm_store_path(path, "/local/domain/%u/device/" XVM_XENBUS_KIND "/0%s%s", guest->domid,
+		       *leaf ? "/" : "", leaf);
+}
+
+static void on_look(evutil_socket_t fd, short what, void *arg)
+{
+	struct xvm_guest *guest = arg;
+
+	(void)fd;
+	(void)what;
+	guest->front_dirty = true;
+	xvm_daemon_settle_later(guest->daemon);
+}
+
+void xvm_link_init(struct xvm_guest *guest)
+{
+	struct xvm_link *link = &guest->link;
+
+	link->look = evtimer_new(guest->daemon->base, on_look, guest);
+	link->connects = (struct xvm_rate)XVM_RATE(5, 1000, 60000);
+	link->crashes = (struct xvm_rate)XVM_RATE(5, 12000, 60000);
+	link->reads = (struct xvm_rate)XVM_RATE(10, 100, 100);
+	link->bus_fd = link->channel_fd = -1;
+}
+
+static void front_token(const struct xvm_guest *guest, char token[XVM_STORE_TOKEN_BYTES])
+{
+	snprintf(token, XVM_STORE_TOKEN_BYTES, "front %u", guest->domid);
+}
+
+static void watch_front(struct xvm_guest *guest, bool on)
+{
+	struct xvm_store *store = guest->daemon->store;
+	char path[XVM_STORE_PATH_BYTES], token[XVM_STORE_TOKEN_BYTES];
+
+	if (guest->link.watched == on)
+		return;
+	xvm_link_front_path(guest, "state", path);
+	front_token(guest, token);
+	if (on)
+		guest->link.watched = !store->ops->watch(store, path, token);
+	else
+		store->ops->unwatch(store, path, token);
+	guest->link.watched = on && guest->link.watched;
+}
+
+void xvm_link_free(struct xvm_guest *guest)
+{
+	watch_front(guest, false);
+	xvm_connect_drop(guest);
+	if (guest->link.look)
+		event_free(guest->link.look);
+	guest->link.look = NULL;
+}
+
+/* ---- making and offering ---- */
+
+static int put_back(struct xvm_guest *guest, u32 txn, const char *leaf, const char *text)
+{
+	struct xvm_store *store = guest->daemon->store;
+	char path[XVM_STORE_PATH_BYTES];
+	int err;
+
+	xvm_link_path(guest, leaf, path);
+	err = xvm_store_write(store, txn, path, text);
+	return err ? err : store->ops->set_perms(store, txn, path, guest->daemon->own_domid, guest->domid);
+}
+
+static int put_front(struct xvm_guest *guest, u32 txn, const char *leaf, const char *text)
+{
+	struct xvm_store *store = guest->daemon->store;
+	char path[XVM_STORE_PATH_BYTES];
+	int err;
+
+	xvm_link_front_path(guest, leaf, path);
+	err = xvm_store_write(store, txn, path, text);
+	return err ? err : store->ops->set_perms(store, txn, path, guest->domid, guest->daemon->own_domid);
+}
+
+static int put_back_u32(struct xvm_guest *guest, u32 txn, const char *leaf, u32 value)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%u", value);
+	return put_back(guest, txn, leaf, text);
+}
+
+static void make_offer(const struct xvm_guest *guest, u64 id, struct xvm_offer *offer)
+{
+	const struct xvm_options *options = &guest->daemon->options;
+
+	*offer = (struct xvm_offer){
+		.dialects = 1u << XVM_DIALECT_PR28,
+		.max_message = VIRTIO_MSG_OFFER_BYTES,
+		.max_ring_order = options->ring_order,
+		.max_credits = options->credits,
+		.max_channels = 1,
+		.bus_features = 0,
+		.connection_id = id,
+	};
+}
+
+static int put_offer(struct xvm_guest *guest, u32 txn, const struct xvm_offer *offer)
+{
+	char id[20];
+	int err;
+
+	snprintf(id, sizeof(id), "%016" PRIx64, offer->connection_id);
+	err = put_back(guest, txn, XVM_KEY_VERSIONS, "1");
+	if (!err)
+		err = put_back(guest, txn, XVM_KEY_DIALECTS, XVM_DIALECT_NAME_PR28);
+	if (!err)
+		err = put_back_u32(guest, txn, XVM_KEY_MAX_MESSAGE, offer->max_message);
+	if (!err)
+		err = put_back_u32(guest, txn, XVM_KEY_MAX_RING_ORDER, offer->max_ring_order);
+	if (!err)
+		err = put_back_u32(guest, txn, XVM_KEY_MAX_CREDITS, offer->max_credits);
+	if (!err)
+		err = put_back_u32(guest, txn, XVM_KEY_MAX_CHANNELS, offer->max_channels);
+	if (!err)
+		err = put_back_u32(guest, txn, XVM_KEY_BUS_FEATURES, offer->bus_features);
+	if (!err)
+		err = put_back(guest, txn, XVM_KEY_CONNECTION_ID, id);
+	return err ? err : put_back_u32(guest, txn, "state", XVM_BUS_INIT_WAIT);
+}
+
+static int put_nodes(struct xvm_guest *guest, u32 txn, const struct xvm_offer *offer)
+{
+	char path[XVM_STORE_PATH_BYTES];
+	int err;
+
+	/* The directories first: what is made below them takes their permissions. */
+	err = put_back(guest, txn, "", "");
+	if (!err)
+		err = put_front(guest, txn, "", "");
+	xvm_link_front_path(guest, "", path);
+	if (!err)
+		err = put_back(guest, txn, "frontend", path);
+	if (!err)
+		err = put_back_u32(guest, txn, "frontend-id", guest->domid);
+	if (!err)
+		err = put_back_u32(guest, txn, "online", 1);
+	if (!err)
+		err = put_offer(guest, txn, offer);
+	xvm_link_path(guest, "", path);
+	if (!err)
+		err = put_front(guest, txn, "backend", path);
+	snprintf(path, sizeof(path), "%u", guest->daemon->own_domid);
+	if (!err)
+		err = put_front(guest, txn, "backend-id", path);
+	return err ? err : put_front(guest, txn, "state", "1");
+}
+
+static u64 read_id(struct xvm_guest *guest, u32 txn)
+{
+	char path[XVM_STORE_PATH_BYTES], text[20];
+	u64 id;
+	int len;
+
+	xvm_link_path(guest, XVM_KEY_CONNECTION_ID, path);
+	len = xvm_store_read(guest->daemon->store, txn, path, text, sizeof(text));
+	return len < 0 || xvm_parse_id64(text, (size_t)len, &id) ? 0 : id;
+}
+
+static int remove_nodes(struct xvm_guest *guest, u32 txn)
+{
+	struct xvm_store *store = guest->daemon->store;
+	char path[XVM_STORE_PATH_BYTES], stop[XVM_STORE_PATH_BYTES];
+	int err;
+
+	xvm_link_path(guest, "", path);
+	xvm_store_path(stop, "/local/domain/%u/backend", guest->daemon->own_domid);
+	err = xvm_store_prune(store, txn, path, stop);
+	if (err)
+		return err;
+	/* Never above the domain's own directories: pruning must not leave, nor make, anything there. */
+	xvm_link_front_path(guest, "", path);
+	if (!xvm_store_exists(store, txn, path))
+		return 0;
+	xvm_store_path(stop, "/local/domain/%u/device", guest->domid);
+	return xvm_store_prune(store, txn, path, stop);
+}
+
+int xvm_link_make(struct xvm_guest *guest, u32 txn, u64 *id, bool *taken_over)
+{
+	char path[XVM_STORE_PATH_BYTES];
+	struct xvm_offer offer;
+	int err;
+
+	*taken_over = false;
+	if (guest->link.phase != XVM_LINK_NONE)
+		return 0;
+	xvm_link_front_path(guest, "", path);
+	*id = read_id(guest, txn);
+	if (*id && xvm_store_exists(guest->daemon->store, txn, path)) {
+		*taken_over = true;
+		return 0;
+	}
+	err = remove_nodes(guest, txn);
+	if (err)
+		return err;
+	*id = xvm_random_u64();
+	make_offer(guest, *id, &offer);
+	return put_nodes(guest, txn, &offer);
+}
+
+void xvm_link_made(struct xvm_guest *guest, u64 id, bool taken_over)
+{
+	struct xvm_link *link = &guest->link;
+
+	if (link->phase != XVM_LINK_NONE)
+		return;
+	link->id = id;
+	make_offer(guest, id, &link->offer);
+	link->phase = XVM_LINK_OFFERED;
+	if (taken_over) {
+		/* Its worker ended with the former daemon. The front closes, and opens anew from 1. */
+		xvm_guest_log(guest, LOG_NOTICE, "bus of a former xvmsgd taken over; it closes and opens again");
+		xvm_link_set_state(guest, XVM_BUS_CLOSING);
+		xvm_link_set_state(guest, XVM_BUS_CLOSED);
+		link->phase = XVM_LINK_CLOSED;
+	}
+	watch_front(guest, true);
+	guest->front_dirty = true;
+	xvm_daemon_settle_later(guest->daemon);
+}
+
+/* ---- writes ---- */
+
+struct link_write {
+	struct xvm_guest *guest;
+	const struct xvm_offer *offer;	/* a new offer, or */
+	enum xvm_bus_state state;	/* this state, if not UNKNOWN */
+	const char *error;
+};
+
+static int write_body(struct xvm_store *store, u32 txn, void *arg)
+{
+	struct link_write *w = arg;
+	int err = 0;
+
+	(void)store;
+	if (read_id(w->guest, txn) != w->guest->link.id)
+		return -ESTALE;
+	if (w->offer)
+		return put_offer(w->guest, txn, w->offer);
+	if (w->error)
+		err = put_back(w->guest, txn, KEY_ERROR, w->error);
+	if (!err && w->state != XVM_BUS_UNKNOWN)
+		err = put_back_u32(w->guest, txn, "state", w->state);
+	return err;
+}
+
+static int write_link(struct link_write *w)
+{
+	int err = xvm_store_transact(w->guest->daemon->store, write_body, w);
+
+	if (err && err != -ESTALE)
+		xvm_guest_log(w->guest, LOG_ERR, "xenstore refuses a write to its bus node: %s", strerror(-err));
+	return err;
+}
+
+int xvm_link_set_state(struct xvm_guest *guest, enum xvm_bus_state state)
+{
+	return write_link(&(struct link_write){ .guest = guest, .state = state });
+}
+
+void xvm_link_show_error(struct xvm_guest *guest, const char *why)
+{
+	write_link(&(struct link_write){ .guest = guest, .error = why });
+}
+
+static int remove_body(struct xvm_store *store, u32 txn, void *arg)
+{
+	struct xvm_guest *guest = arg;
+
+	(void)store;
+	return read_id(guest, txn) == guest->link.id ? remove_nodes(guest, txn) : -ESTALE;
+}
+
+void xvm_link_remove(struct xvm_guest *guest)
+{
+	int err;
+
+	if (guest->link.phase == XVM_LINK_NONE)
+		return;
+	watch_front(guest, false);
+	err = xvm_store_transact(guest->daemon->store, remove_body, guest);
+	if (err && err != -ESTALE)
+		xvm_guest_log(guest, LOG_ERR, "bus node cannot be removed: %s", strerror(-err));
+	event_del(guest->link.look);
+	guest->link.phase = XVM_LINK_NONE;
+}
+
+/* ---- states ---- */
+
+static void offer_anew(struct xvm_guest *guest)
+{
+	struct xvm_link *link = &guest->link;
+	struct xvm_offer offer;
+
+	make_offer(guest, xvm_random_u64(), &offer);
+	if (write_link(&(struct link_write){ .guest = guest, .offer = &offer }))
+		return;
+	link->id = offer.connection_id;
+	link->offer = offer;
+	link->phase = XVM_LINK_OFFERED;
+}
+
+static void connect_when_allowed(struct xvm_guest *guest)
+{
+	struct xvm_link *link = &guest->link;
+	u64 now = xvm_now_ms();
+	u32 wait = link->not_before_ms > now ? (u32)(link->not_before_ms - now) : 0;
+
+	if (!wait)
+		wait = xvm_rate_take(&link->connects, now);
+	if (wait)
+		xvm_timer(link->look, wait);
+	else
+		xvm_connect_start(guest);
+}
+
+static void close_link(struct xvm_guest *guest)
+{
+	if (guest->worker) {
+		xvm_link_stop(guest);
+		return;
+	}
+	xvm_connect_drop(guest);
+	xvm_link_set_state(guest, XVM_BUS_CLOSED);
+	guest->link.phase = XVM_LINK_CLOSED;
+}
+
+static enum xvm_bus_state front_state(struct xvm_guest *guest)
+{
+	char path[XVM_STORE_PATH_BYTES];
+	u32 state;
+
+	xvm_link_front_path(guest, "state", path);
+	if (xvm_store_read_u32(guest->daemon->store, XVM_STORE_NO_TXN, path, XVM_BUS_CLOSED, &state))
+		return XVM_BUS_UNKNOWN;
+	return (enum xvm_bus_state)state;
+}
+
+static void act(struct xvm_guest *guest, enum xvm_bus_state back, enum xvm_bus_state front)
+{
+	switch (xvm_shake_back(back, front)) {
+	case XVM_BACK_WAIT:
+		break;
+	case XVM_BACK_OFFER:
+		if (guest->worker)
+			xvm_link_stop(guest);	/* and then we look again */
+		else
+			offer_anew(guest);
+		break;
+	case XVM_BACK_CONNECT:
+		connect_when_allowed(guest);
+		break;
+	case XVM_BACK_CLOSE:
+		close_link(guest);
+		break;
+	}
+}
+
+void xvm_link_update(struct xvm_guest *guest)
+{
+	static const enum xvm_bus_state back[] = {
+		[XVM_LINK_NONE] = XVM_BUS_UNKNOWN,
+		[XVM_LINK_OFFERED] = XVM_BUS_INIT_WAIT,
+		[XVM_LINK_STARTING] = XVM_BUS_INIT_WAIT,
+		[XVM_LINK_UP] = XVM_BUS_CONNECTED,
+		[XVM_LINK_STOPPING] = XVM_BUS_CLOSING,
+		[XVM_LINK_CLOSED] = XVM_BUS_CLOSED,
+	};
+	struct xvm_link *link = &guest->link;
+	enum xvm_bus_state front;
+	u32 wait;
+
+	/* While a worker ends there is nothing to decide; then we look again. */
+	if (link->phase == XVM_LINK_NONE || link->phase == XVM_LINK_STOPPING || guest->daemon->stopping)
+		return;
+	wait = xvm_rate_take(&link->reads, xvm_now_ms());
+	if (wait) {
+		xvm_timer(link->look, wait);
+		return;
+	}
+	front = front_state(guest);
+	if (link->phase != XVM_LINK_STARTING)
+		act(guest, back[link->phase], front);
+	else if (front != XVM_BUS_INITIALISED && front != XVM_BUS_CONNECTED)
+		xvm_link_stop(guest);
+}
+
+void xvm_link_stop(struct xvm_guest *guest)
+{
+	struct xvm_link *link = &guest->link;
+
+	if (link->phase == XVM_LINK_STOPPING || link->phase == XVM_LINK_NONE)
+		return;
+	link->phase = XVM_LINK_STOPPING;
+	if (guest->worker)
+		xvm_worker_stop(guest->worker);
+	else
+		xvm_link_stopped(guest);
+}
+
+/* An image that was being opened for the worker; a check for adoption goes on. */
+static void cancel_opening(struct xvm_disk *disk)
+{
+	if (disk->phase == XVM_DISK_OPENING)
+		return;
+	xvm_opener_cancel(disk->opener);
+	disk->opener = NULL;
+}
+
+/* No worker, no mapping: devices are idle, the node says closed. */
+void xvm_link_stopped(struct xvm_guest *guest)
+{
+	struct xvm_disk *disk;
+
+	xvm_connect_drop(guest);
+	xvm_link_set_state(guest, XVM_BUS_CLOSED);
+	guest->link.phase = XVM_LINK_CLOSED;
+	for (disk = guest->disks; disk; disk = disk->next) {
+		cancel_opening(disk);
+		if (disk->phase == XVM_DISK_LEAVING)
+			xvm_disk_left(disk);
+		else if (disk->driver_ok)
+			xvm_disk_show_driver(disk, false);
+		disk->in_worker = false;
+	}
+	guest->front_dirty = true;
+	xvm_guest_dirty(guest);
+}
+
+/*
+ * The seam for recovery: here the worker is gone, and the bus closes so that the
+ * front opens a new one. A successor that takes the connection over starts here.
+ */
+void xvm_link_broken(struct xvm_guest *guest, const char *why)
+{
+	struct xvm_link *link = &guest->link;
+	char text[XVM_WHY_BYTES + 64];
+	u32 wait;
+
+	guest->worker_deaths++;
+	xvm_guest_log(guest, LOG_ERR, "worker ended: %s; the bus closes, the guest may open it again", why);
+	snprintf(text, sizeof(text), "worker ended: %s", why);
+	xvm_link_show_error(guest, text);
+	wait = xvm_rate_take(&link->crashes, xvm_now_ms());
+	link->not_before_ms = xvm_now_ms() + wait;
+	if (link->phase == XVM_LINK_UP)
+		xvm_link_set_state(guest, XVM_BUS_CLOSING);
+	xvm_link_stopped(guest);
+}

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "opener.h"
+#include <event2/event.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include "../base/fdsock.h"
+
+struct xvm_opener {
+	pid_t child;
+	int sock;
+	struct event *answer;		/* with the time limit */
+	void (*done)(void *arg, const struct xvm_opened *opened, int fd);
+	void *arg;
+	char target[XVM_TARGET_BYTES];
+};
+
+/* Releases a half-built opener too. The loop reaps the child when it ends. */
+static void opener_free(struct xvm_opener *opener)
+{
+	if (opener->answer)
+		event_free(opener->answer);
+	if (opener->child > 0)
+		kill(opener->child, SIGKILL);
+	if (opener->sock >= 0)
+		close(opener->sock);
+	free(opener);
+}
+
+void xvm_opener_cancel(struct xvm_opener *opener)
+{
+	if (opener)
+		opener_free(opener);
+}
+
+/*
+ * The child. It is a fork of a process with threads: nothing here takes locks of
+ * the libraries the supervisor uses. It may hang for ever on a dead file
+ * server, so it must not keep descriptors of workers and guests alive.
+ */
+static void __attribute__((noreturn)) child_main(int sock, const struct xvm_image_request *request, bool want_fd)
+{
+	struct xvm_opened opened = { 0 };
+	int fd;
+
+	if (sock != 3 && dup2(sock, 3) < 0)
+		_exit(1);
+	close_range(4, ~0u, 0);
+	signal(SIGTERM, SIG_DFL);
+	opened.err = xvm_image_open(request, &opened.image, &fd, opened.why);
+	if (opened.err)
+		fd = -1;
+	fdsock_send(3, &opened, sizeof(opened), &fd, want_fd && fd >= 0, true);
+	_exit(0);
+}
+
+static int take_answer(int sock, struct xvm_opened *opened)
+{
+	struct fdsock_msg msg;
+	int fd = -1, got = fdsock_recv(sock, &msg);
+
+	if (got == 1 && msg.bytes == sizeof(*opened)) {
+		memcpy(opened, msg.data, sizeof(*opened));
+		opened->why[sizeof(opened->why) - 1] = 0;
+		fd = fdsock_take(&msg, 0);
+	} else {
+		opened->err = -EIO;
+	}
+	if (got == 1)
+		fdsock_release(&msg);
+	return fd;
+}
+
+static void on_answer(evutil_socket_t sock, short what, void *arg)
+{
+	struct xvm_opener *opener = arg;
+	void (*done)(void *arg, const struct xvm_opened *opened, int fd) = opener->done;
+	void *done_arg = opener->arg;
+	struct xvm_opened opened = { 0 };
+	int fd = -1;
+
+	if (what & EV_TIMEOUT) {
+		opened.err = -ETIMEDOUT;
+		snprintf(opened.why, sizeof(opened.why),
+			 "target %.120s did not open within %u s; is its storage reachable?", opener->target,
+			 XVM_OPENER_LIMIT_MS / 1000);
+	} else {
+		fd = take_answer((int)sock, &opened);
+	}
+	if (opened.err && !opened.why[0])
+		snprintf(opened.why, sizeof(opened.why), "target %.120s: the process opening it died",
+			 opener->target);
+	opener_free(opener);
+	done(done_arg, &opened, fd);
+}
+
+struct xvm_opener *xvm_opener_start(struct event_base *base, const struct xvm_image_request *request,
+				    bool want_fd,
+				    void (*done)(void *arg, const struct xvm_opened *opened, int fd),
+				    void *arg)
+{
+	static const struct timeval limit = { .tv_sec = XVM_OPENER_LIMIT_MS / 1000 };
+	struct xvm_opener *opener = calloc(1, sizeof(*opener));
+	int pair[2];
+
+	if (!opener)
+		return NULL;
+	opener->sock = -1;
+	opener->done = done;
+	opener->arg = arg;
+	memcpy(opener->target, request->target, sizeof(opener->target));
+	if (fdsock_pair(pair))
+		goto fail;
+	opener->sock = pair[0];
+	opener->child = fork();
+	if (!opener->child)
+		child_main(pair[1], request, want_fd);
+	close(pair[1]);
+	if (opener->child < 0)
+		goto fail;
+	opener->answer = event_new(base, opener->sock, EV_READ, on_answer, opener);
+	if (!opener->answer || event_add(opener->answer, &limit))
+		goto fail;
+	return opener;
+fail:
+	opener_free(opener);
+	return NULL;
+}

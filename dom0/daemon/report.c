@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "report.h"
+#include <json-c/json.h>
+#include "worker.h"
+
+static void add_text(struct json_object *json, const char *key, const char *text)
+{
+	json_object_object_add(json, key, json_object_new_string(text));
+}
+
+static void add_number(struct json_object *json, const char *key, u64 number)
+{
+	json_object_object_add(json, key, json_object_new_uint64(number));
+}
+
+static void add_flag(struct json_object *json, const char *key, bool flag)
+{
+	json_object_object_add(json, key, json_object_new_boolean(flag));
+}
+
+static const char *disk_state(const struct xvm_disk *disk)
+{
+	switch (disk->phase) {
+	case XVM_DISK_NEW:
+	case XVM_DISK_OPENING:
+		return "opening";
+	case XVM_DISK_LEAVING:
+	case XVM_DISK_LEFT:
+		return "leaving";
+	case XVM_DISK_CLOSED:
+		return "closed";
+	default:
+		break;
+	}
+	if (disk->broken)
+		return "broken";
+	if (disk->lock_busy)
+		return "image-locked";
+	return disk->driver_ok ? "driver-ok" : "ready";
+}
+
+static struct json_object *report_disk(const struct xvm_disk *disk)
+{
+	struct json_object *json = json_object_new_object();
+
+	add_number(json, "device", disk->num);
+	add_text(json, "vdev", disk->vdev);
+	add_text(json, "type", xvm_kind_name(disk->image.kind));
+	add_text(json, "target", disk->request.target);
+	add_text(json, "state", disk_state(disk));
+	add_number(json, "size_bytes", disk->image.bytes);
+	add_flag(json, "read_only", disk->request.read_only);
+	add_flag(json, "direct_io", disk->image.direct);
+	return json;
+}
+
+static struct json_object *report_guest(const struct xvm_guest *guest)
+{
+	static const char *const link_state[] = {
+		[XVM_LINK_NONE] = "none",
+		[XVM_LINK_OFFERED] = "waiting",
+		[XVM_LINK_STARTING] = "starting",
+		[XVM_LINK_UP] = "connected",
+		[XVM_LINK_STOPPING] = "stopping",
+		[XVM_LINK_CLOSED] = "closed",
+	};
+	struct json_object *json = json_object_new_object(), *disks = json_object_new_array();
+	const struct xvm_disk *disk;
+
+	add_number(json, "domid", guest->domid);
+	add_text(json, "name", guest->name);
+	add_text(json, "uuid", guest->uuid);
+	add_text(json, "bus", link_state[guest->link.phase]);
+	for (disk = guest->disks; disk; disk = disk->next)
+		json_object_array_add(disks, report_disk(disk));
+	json_object_object_add(json, "devices", disks);
+	return json;
+}
+
+struct json_object *xvm_report_list(struct xvm_daemon *daemon)
+{
+	struct json_object *json = json_object_new_array();
+	const struct xvm_guest *guest;
+
+	for (guest = daemon->guests; guest; guest = guest->next)
+		json_object_array_add(json, report_guest(guest));
+	return json;
+}
+
+static struct json_object *report_worker(const struct xvm_worker *worker)
+{
+	static const struct {
+		const char *name;
+		size_t at;
+	} counters[] = {
+#define COUNTER(name) { #name, offsetof(struct xvm_ipc_stats, name) }
+		COUNTER(requests), COUNTER(bytes_read), COUNTER(bytes_written), COUNTER(messages_in),
+		COUNTER(messages_out), COUNTER(messages_bad), COUNTER(events_sent), COUNTER(events_taken),
+		COUNTER(areas), COUNTER(area_pages), COUNTER(maps), COUNTER(unmaps), COUNTER(io_submits),
+		COUNTER(wakeups), COUNTER(bounced), COUNTER(devices),
+#undef COUNTER
+	};
+	struct json_object *json = json_object_new_object();
+	u32 i;
+
+	add_number(json, "pid", (u64)worker->pid);
+	add_number(json, "age_ms", worker->stats_ms ? xvm_now_ms() - worker->stats_ms : 0);
+	for (i = 0; i < XVM_ARRAY_SIZE(counters); i++) {
+		u64 value;
+
+		memcpy(&value, (const char *)&worker->stats + counters[i].at, sizeof(value));
+		add_number(json, counters[i].name, value);
+	}
+	return json;
+}
+
+struct json_object *xvm_report_stat(struct xvm_guest *guest)
+{
+	struct json_object *json = report_guest(guest);
+
+	add_number(json, "connects", guest->connects);
+	add_number(json, "worker_deaths", guest->worker_deaths);
+	add_number(json, "pages_held", guest->pages_held);
+	add_number(json, "grants_mapped", guest->grants_mapped);
+	add_number(json, "grants_unmapped", guest->grants_unmapped);
+	if (guest->worker)
+		json_object_object_add(json, "worker", report_worker(guest->worker));
+	return json;
+}

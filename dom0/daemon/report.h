@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The records as JSON, for the control socket. Names of counters are those of ipc.h. */
+#ifndef XVM_DAEMON_REPORT_H
+#define XVM_DAEMON_REPORT_H
+
+struct json_object;
+struct xvm_daemon;
+struct xvm_guest;
+
+struct json_object *xvm_report_list(struct xvm_daemon *daemon);
+struct json_object *xvm_report_stat(struct xvm_guest *guest);
+
+#endif
