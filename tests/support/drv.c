@@ -35,6 +35,7 @@ void drv_stop(struct drv *drv)
 static void take_event(struct drv *drv, const struct xvm_hdr *hdr, const u8 *buf, u32 len)
 {
 	u16 dev = hdr->dev_num < RIG_DEVICES ? hdr->dev_num : 0;
+	struct xvm_msg_request_failed failed;
 	struct xvm_msg_event_device m;
 
 	switch (hdr->id) {
@@ -55,8 +56,11 @@ static void take_event(struct drv *drv, const struct xvm_hdr *hdr, const u8 *buf
 		break;
 	case XVM_BUS_MSG_REQUEST_FAILED:
 		drv->requests_failed++;
-		xvm_msg_get_request_failed(buf, &drv->failed);
-		drv->answered |= drv->awaited && drv->failed.token == drv->awaited;
+		xvm_msg_get_request_failed(buf, &failed);
+		if (drv->awaited && failed.token == drv->awaited) {
+			drv->failed = failed;
+			drv->answered = true;
+		}
 		break;
 	}
 }
