@@ -2,12 +2,15 @@
 # those of KDIR=. Sources are staged as symlinks, so that nothing lands in the source tree.
 KDIR ?= $(shell ls -d /lib/modules/*/build 2>/dev/null | sort -V | tail -n 1)
 DOMU_REL := $(if $(KDIR),$(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h 2>/dev/null))
-DOMU_DIR := $(CURDIR)/build/domU/$(DOMU_REL)
+B ?= build
+DOMU_DIR := $(abspath $(B))/domU/$(DOMU_REL)
 DOMU_SRC := domU/Kbuild $(wildcard domU/*.[ch] xen/proto/*.[ch] include/xvmsg/*.h)
 # The compiler that the headers name, if it is installed; else the default one.
 DOMU_CC := $(if $(KDIR),$(shell sed -n 's/^CONFIG_CC_VERSION_TEXT="\([^ ]*\) .*/\1/p' $(KDIR)/.config 2>/dev/null))
 DOMU_CC := $(if $(shell command -v $(DOMU_CC) 2>/dev/null),$(DOMU_CC),$(CC))
-DOMU_MAKE = $(MAKE) --no-print-directory -C $(KDIR) M=$(DOMU_DIR) CC=$(DOMU_CC) $(if $(W),W=$(W)) $(if $(C),C=$(C))
+# Type information for the module needs pahole; nothing here needs the information.
+DOMU_BTF := $(if $(shell command -v pahole 2>/dev/null),,CONFIG_DEBUG_INFO_BTF_MODULES=)
+DOMU_MAKE = $(MAKE) --no-print-directory -C $(KDIR) M=$(DOMU_DIR) CC=$(DOMU_CC) $(DOMU_BTF) $(if $(W),W=$(W)) $(if $(C),C=$(C))
 
 #: make modules      build the guest's module for the newest kernel headers, or for KDIR=
 .PHONY: modules modules-clean
@@ -19,4 +22,4 @@ modules:
 	+@$(DOMU_MAKE) modules
 
 modules-clean:
-	rm -rf $(CURDIR)/build/domU
+	rm -rf $(abspath $(B))/domU

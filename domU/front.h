@@ -80,7 +80,7 @@ struct xvm_gmem {
 	u32 npages, left;		/* Xen pages */
 };
 
-/* npages zeroed Xen pages, contiguous for us, each granted to otherend. NULL: no memory or no grants. */
+/* npages zeroed Xen pages, contiguous for us, granted to otherend. NULL: no memory, no grants. */
 struct xvm_gmem *xvm_gmem_alloc(struct xvm_bus *bus, domid_t otherend, u32 npages, bool readonly);
 /* Takes the grants back and frees, now or when the other side has unmapped. NULL is allowed. */
 void xvm_gmem_retire(struct xvm_gmem *mem);
@@ -159,7 +159,7 @@ void xvm_conn_put(struct xvm_conn *conn);
 
 int xvm_chan_init(struct xvm_conn *conn);
 void xvm_chan_fini(struct xvm_conn *conn);
-/* Gives the connection up: the reason where the peer can read it, a line, no more traffic. Any context. */
+/* Gives the connection up: reason where the peer reads it, a line, no more traffic. Any context. */
 void xvm_chan_break(struct xvm_conn *conn, u32 reason, u32 detail);
 bool xvm_chan_is_dead(struct xvm_conn *conn);
 /* Returns when no message is being handled any more that was when it was called. */

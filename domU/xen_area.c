@@ -23,7 +23,8 @@
 
 static unsigned int first_area_kib = 2048;
 module_param(first_area_kib, uint, 0444);
-MODULE_PARM_DESC(first_area_kib, "size of a device's first area in KiB (default 2048); more are added on demand");
+MODULE_PARM_DESC(first_area_kib,
+		 "size of a device's first area in KiB (default 2048); more are added on demand");
 
 /* -- Area ids: not used again before XVM_AREA_ID_REST others were added -- */
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Counters of a bus: /sys/kernel/debug/xen-virtio-msg/<xenbus device>/stats, a key and a value per line. */
+/* Counters of a bus, a key and a value per line: debugfs, xen-virtio-msg/<xenbus device>/stats. */
 #include <linux/debugfs.h>
 #include <linux/module.h>
 #include <linux/seq_file.h>
