@@ -62,6 +62,8 @@ static void step_put(u8 arg, bool answer)
 	err = xvm_ring_tx_put(&tx, msg, len, answer);
 	CHECK(tx.prod == prod + (err ? 0 : need));
 	CHECK((len > MAX_MSG) == (err == -EMSGSIZE));
+	/* Nothing that the peer says it has not consumed is overwritten. */
+	CHECK(err || tx.prod - xvm_get32(mem.cons) <= SIZE);
 	if (!m.honest || err == -EMSGSIZE)
 		return;
 	CHECK(err == (SIZE - m.used < need + (answer ? 0 : tx.reserve) ? -ENOSPC : 0));
@@ -92,6 +94,8 @@ static void step_get(void)
 	int len = xvm_ring_rx_get(&rx, buf, sizeof(buf));
 
 	CHECK(len == -EAGAIN || len == -EPROTO || (len >= 0 && len <= (int)MAX_MSG));
+	/* Nothing is taken beyond what the peer has shown: this would wrap. */
+	CHECK(rx.avail <= SIZE);
 	CHECK(rx.cons == cons + (len >= 0 ? xvm_ring_record_bytes((u32)len) : 0));
 	if (!m.honest)
 		return;
