@@ -16,6 +16,11 @@ $(B)/xvmsg-worker: $(WORKER_OBJ)
 $(B)/xvmsgd: $(DAEMON_OBJ)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
 
+# Tries to get out of the worker's confinement (tests/loop/confine_test.c): the product's own objects.
+$(B)/escape: $(B)/o/tests/support/escape.o $(B)/o/dom0/worker/confine.o $(B)/o/dom0/worker/aio.o \
+	     $(B)/o/xen/user/evtchn_xen.o
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(WORKER_LIBS)
+
 DOM0_BIN := $(if $(wildcard dom0/worker/main.c),$(B)/xvmsg-worker) \
 	    $(if $(wildcard dom0/daemon/main.c),$(B)/xvmsgd)
 

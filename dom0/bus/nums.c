@@ -180,6 +180,8 @@ static void device_gone(struct bus_num *n)
 	n->owe_used = 0;
 	n->again = 0;
 	n->remove = false;
+	/* A driver side that never was has nothing to let go of. */
+	n->released = !bus->in;
 	bus->devices--;
 	bus->host->dev_state(bus->arg, n->num, XVM_DEV_GONE, "");
 }

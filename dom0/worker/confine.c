@@ -89,6 +89,8 @@ static int drop_identity(uid_t uid)
 	cap_t none;
 	int err = 0;
 
+	if (!uid)
+		return -EINVAL;
 	if (setgroups(0, NULL) || setresgid(uid, uid, uid) || setresuid(uid, uid, uid))
 		return -errno;
 	none = cap_init();
@@ -171,39 +173,26 @@ static int filter_calls(void)
 
 int confine(uid_t uid, const char **step)
 {
-	int err;
+	static const struct {
+		const char *name;
+		int (*plain)(void);
+		int (*identity)(uid_t uid);
+	} steps[] = {
+		{ "memory allocation", tame_malloc, NULL },
+		{ "limits", set_limits, NULL },
+		{ "namespaces", own_namespaces, NULL },
+		{ "empty root", empty_root, NULL },
+		{ "capabilities", drop_bounding_set, NULL },
+		{ "identity", NULL, drop_identity },
+		{ "process flags", seal_process, NULL },
+		{ "system call filter", filter_calls, NULL },
+	};
+	unsigned int i;
+	int err = 0;
 
-	*step = "identity: an unprivileged number is needed";
-	if (!uid)
-		return -EINVAL;
-	*step = "memory allocation";
-	err = tame_malloc();
-	if (err)
-		return err;
-	*step = "limits";
-	err = set_limits();
-	if (err)
-		return err;
-	*step = "namespaces";
-	err = own_namespaces();
-	if (err)
-		return err;
-	*step = "empty root";
-	err = empty_root();
-	if (err)
-		return err;
-	*step = "capabilities";
-	err = drop_bounding_set();
-	if (err)
-		return err;
-	*step = "identity";
-	err = drop_identity(uid);
-	if (err)
-		return err;
-	*step = "process flags";
-	err = seal_process();
-	if (err)
-		return err;
-	*step = "system call filter";
-	return filter_calls();
+	for (i = 0; !err && i < sizeof(steps) / sizeof(steps[0]); i++) {
+		*step = steps[i].name;
+		err = steps[i].identity ? steps[i].identity(uid) : steps[i].plain();
+	}
+	return err;
 }
