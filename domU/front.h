@@ -39,7 +39,7 @@
 /* -- xen_stats.c: counters in debugfs -- */
 #define XVM_STATS(x) \
 	x(grants_given) x(grants_ended) x(grants_quarantined) x(areas) x(area_pages) x(maps) \
-	x(map_failures) x(bytes_bounced) x(messages_sent) x(messages_received) x(notifies_sent) \
+	x(map_failures) x(bad_mappings) x(bytes_bounced) x(messages_sent) x(messages_received) x(notifies_sent) \
 	x(kicks) x(kicks_deferred) x(interrupts) x(interrupts_empty) x(bad_messages) \
 	x(requests_failed) x(timeouts)
 struct xvm_stats {
@@ -117,6 +117,7 @@ struct xvm_chan {
 	spinlock_t tx_lock;
 	struct xvm_ring_tx tx;
 	bool dead;			/* set once, under tx_lock */
+	u32 why, detail;		/* set with it: XVM_ERR_* */
 	bool tx_waiting;		/* someone armed the ring for room */
 	struct list_head kicks;		/* devices with kick_bits */
 	wait_queue_head_t room_wq;

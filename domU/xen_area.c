@@ -100,13 +100,14 @@ static int send_area_add(struct xvm_dev *xd, const struct xvm_area *area,
 	return st.id == area->id ? status_errno(st.status) : -EPROTO;
 }
 
-static void send_area_del(struct xvm_conn *conn, u32 id)
+/* False when it was not answered. */
+static bool send_area_del(struct xvm_conn *conn, u32 id)
 {
 	u8 msg[VIRTIO_MSG_HDR_BYTES + 4], answer[VIRTIO_MSG_OFFER_BYTES];
 	u32 len = xvm_msg_put_number(msg, XVM_BUS_MSG_AREA_DEL, id);
 
 	/* Whatever the answer, the grants decide when the pages are ours again. */
-	xvm_req_transfer(conn, 0, true, msg, len, answer);
+	return xvm_req_transfer(conn, 0, true, msg, len, answer) >= 0;
 }
 
 /* -- An area's life -- */
@@ -267,24 +268,28 @@ void xvm_area_init(struct xvm_dev *xd)
 	INIT_WORK(&xd->grow_work, grow_work);
 }
 
-static void del_area(struct xvm_dev *xd, struct xvm_area *area)
+static bool del_area(struct xvm_dev *xd, struct xvm_area *area, bool ask)
 {
 	struct xvm_conn *conn = xd->conn;
 
-	send_area_del(conn, area->id);
+	if (ask)
+		ask = send_area_del(conn, area->id);
 	rest_id(conn, area->id);
 	xvm_count_add(conn->bus, areas, -1);
 	xvm_count_add(conn->bus, area_pages, -(s64)area->npages);
 	free_area(area);
+	return ask;
 }
 
 void xvm_area_del_all(struct xvm_dev *xd)
 {
-	u32 i, n = xd->nareas;
+	bool ask = true;
+	u32 i, n;
 
 	cancel_work_sync(&xd->grow_work);
 	n = xd->nareas;
 	smp_store_release(&xd->nareas, 0);
+	/* One wait is enough for a peer that does not answer. */
 	for (i = n; i-- > 0;)
-		del_area(xd, xd->area[i]);
+		ask = del_area(xd, xd->area[i], ask);
 }

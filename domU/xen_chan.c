@@ -48,8 +48,12 @@ static void break_locked(struct xvm_conn *conn, u32 reason, u32 detail)
 	WRITE_ONCE(chan->dead, true);
 	xvm_page_set_error(chan->control->vaddr, false, reason, detail);
 	notify(conn);
-	say_why(conn, reason, detail);
-	/* The rest takes locks that our caller may hold or may not take. */
+	chan->why = reason;
+	chan->detail = detail;
+	/*
+	 * The rest takes locks that our caller may hold; so does printing, when
+	 * the console is a device of this bus.
+	 */
 	queue_work(system_highpri_wq, &chan->break_work);
 }
 
@@ -66,6 +70,7 @@ static void break_work(struct work_struct *work)
 {
 	struct xvm_conn *conn = container_of(work, struct xvm_conn, chan.break_work);
 
+	say_why(conn, conn->chan.why, conn->chan.detail);
 	xvm_req_fail_all(conn);
 	wake_up_all(&conn->chan.room_wq);
 	xvm_bus_break_devices(conn);

@@ -179,7 +179,8 @@ static void note_slot(struct xvm_area *area, u32 at, phys_addr_t phys, u32 bytes
 
 /*
  * Copies size bytes at addr, an interior address perhaps, between slot and
- * buffer. A range outside of its mapping is a bug of the driver above us.
+ * buffer. A range outside of its mapping is a bug of the driver above us; it
+ * is counted, not printed: the console may be what is being written to.
  */
 static bool bounce(struct xvm_dev *xd, dma_addr_t addr, size_t size, bool to_slot)
 {
@@ -189,8 +190,7 @@ static bool bounce(struct xvm_dev *xd, dma_addr_t addr, size_t size, bool to_slo
 	struct xvm_slot *slot = area ? &area->slot[offset >> XVM_GRANULE_SHIFT] : NULL;
 
 	if (!slot || in > slot->left || size > slot->left - in) {
-		dev_err_ratelimited(&xd->dev, "DMA address %pad, %zu bytes: not in a mapping\n",
-				    &addr, size);
+		xvm_count(xd->conn->bus, bad_mappings);
 		return false;
 	}
 	copy(slot->orig + in, area->mem->vaddr + offset, size, to_slot);
