@@ -9,8 +9,18 @@
 #include "bus_priv.h"
 #include "../ipc.h"
 #include "../base/log.h"
+#include "../virtio/aio.h"
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
+
+/*
+ * Mappings per second and at once (rules.md, section 7). The supervisor takes
+ * twice that many requests before it calls the worker mad, and each mapping
+ * may come to an unmapping.
+ */
+#define MAP_COST_MS 20
+#define MAP_BURST 64
 
 struct bus_num *area_scope(struct bus *bus, u32 id)
 {
@@ -105,6 +115,50 @@ static u16 area_check(const struct bus *bus, const struct bus_num *n,
 	return XVM_STATUS_OK;
 }
 
+static u64 now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (u64)ts.tv_sec * 1000 + (u64)ts.tv_nsec / 1000000;
+}
+
+/* Pays for one mapping; or says how many milliseconds are to pass before. */
+static u32 map_pay(struct bus *bus)
+{
+	u64 now = now_ms();
+
+	if (bus->map_paid_ms < now)
+		bus->map_paid_ms = now;
+	if (bus->map_paid_ms - now > MAP_COST_MS * (MAP_BURST - 1))
+		return (u32)(bus->map_paid_ms - now) - MAP_COST_MS * (MAP_BURST - 1);
+	bus->map_paid_ms += MAP_COST_MS;
+	return 0;
+}
+
+static void map_next(struct bus *bus);
+
+static void map_timer_done(struct xvm_aio_req *req, int result)
+{
+	struct bus *bus = (struct bus *)((char *)req - offsetof(struct bus, map_timer));
+
+	(void)result;
+	bus->map_waits = false;
+	map_next(bus);
+}
+
+/* Over the rate an answer is delayed, and only that of AREA_ADD. True: go ahead. */
+static bool map_may(struct bus *bus)
+{
+	u32 wait = map_pay(bus);
+
+	if (!wait)
+		return true;
+	bus->map_timer.done = map_timer_done;
+	bus->map_waits = !xvm_aio_timer(bus->aio, &bus->map_timer, wait);
+	return !bus->map_waits;
+}
+
 /* One request is with the supervisor at a time; the next in line goes when it is back. */
 static void map_next(struct bus *bus)
 {
@@ -112,11 +166,11 @@ static void map_next(struct bus *bus)
 	struct xvm_ipc_map map = { 0 };
 	const struct bus_area *a;
 
-	if (bus->mapping)
+	if (bus->mapping || bus->map_waits)
 		return;
 	while (n && !(n->op == BUS_OP_AREA_ADD && !n->drained))
 		n = n == &bus->zero ? bus->nums : n->next;
-	if (!n)
+	if (!n || !map_may(bus))
 		return;
 	a = &bus->area[n->area];
 	map.area = n->area;

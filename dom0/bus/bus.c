@@ -324,7 +324,7 @@ void bus_stop(struct bus *bus)
 
 bool bus_idle(const struct bus *bus)
 {
-	return !bus->devices && !bus->mapping;
+	return !bus->devices && !bus->mapping && !bus->map_waits;
 }
 
 void bus_stats(const struct bus *bus, struct xvm_ipc_stats *stats)

@@ -9,6 +9,7 @@
 #define DOM0_BUS_BUS_PRIV_H
 
 #include "bus.h"
+#include "../virtio/aio.h"
 #include "../virtio/vdev.h"
 #include "../../xen/proto/msg.h"
 #include "../../xen/proto/ring.h"
@@ -93,6 +94,9 @@ struct bus {
 	struct bus_area area[XVM_AREA_ID_MAX + 1];
 	u32 areas, area_pages, area_adds;
 	struct bus_num *mapping;	/* whose AREA_ADD is with the supervisor */
+	struct xvm_aio_req map_timer;	/* map_waits: the next one has to wait for it */
+	bool map_waits;
+	u64 map_paid_ms;		/* mappings are paid for up to this moment */
 
 	u64 messages_in, messages_out, bad[XVM_FRAME_FAULTS], unanswerable;
 	u64 maps, unmaps;

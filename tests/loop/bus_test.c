@@ -12,6 +12,7 @@
 #include "../support/drv_vq.h"
 #include "../../dom0/virtio/vdev.h"
 #include <linux/virtio_ids.h>
+#include <time.h>
 
 static struct rig rig;
 static struct drv drv;
@@ -275,6 +276,25 @@ static void test_area_budget(void **state)
 	assert_int_equal(m.limit, 8192);
 }
 
+/* Announcing memory all the time is slowed down, and nothing else is. */
+static void test_area_rate(void **state)
+{
+	struct timespec from, to;
+	u32 i, id;
+
+	(void)state;
+	rig_add_rng(&rig, 1);
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	for (i = 0; i < 100; i++) {
+		id = 1 + i % 100;
+		rig_area_new(&rig, id, 1);
+		assert_int_equal(drv_area_add(&drv, id, 1, 1), XVM_STATUS_OK);
+		assert_int_equal(drv_area_del(&drv, id), XVM_STATUS_OK);
+	}
+	clock_gettime(CLOCK_MONOTONIC, &to);
+	assert_true((to.tv_sec - from.tv_sec) * 1000 + (to.tv_nsec - from.tv_nsec) / 1000000 > 500);
+}
+
 /* While one device's area is with the supervisor, only that device's messages wait, in order. */
 static void test_order(void **state)
 {
@@ -377,6 +397,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_malformed, start, stop),
 		cmocka_unit_test_setup_teardown(test_areas, start, stop),
 		cmocka_unit_test_setup_teardown(test_area_budget, start, stop),
+		cmocka_unit_test_setup_teardown(test_area_rate, start, stop),
 		cmocka_unit_test_setup_teardown(test_order, start, stop),
 		cmocka_unit_test_setup_teardown(test_hotplug, start, stop),
 	};
