@@ -381,7 +381,7 @@ static void event_used(struct xvm_observer *o, struct obs_dev *d, const u8 *msg)
 	u32 index = xvm_msg_get_u32(msg);
 	struct obs_vq *vq = obs_vq(d, index);
 
-	obs_judge(o, "DEV-29 DEV-48 BUS-26", vq, "device %u: EVENT_USED for queue %u of %u",
+	obs_judge(o, "DEV-29 DEV-48 BUS-26", vq || !d->have_info, "device %u: EVENT_USED for queue %u of %u",
 		  num_of(msg), index, d->info.max_virtqueues);
 	obs_judge(o, "DEV-25", d->asked_driver_ok, "device %u: EVENT_USED before DRIVER_OK",
 		  num_of(msg));

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The driver-side statements of docs/conformance.md, on the user-space driver
+ * (tests/support/drv_life.h): it lives through all there is while an observer
+ * reads every message, and each statement that messages can show was judged.
+ */
+/* LINK: dom0/base dom0/virtio dom0/bus dom0/worker/aio.c dom0/worker/worker.c dom0/worker/control.c */
+/* LINK: xen/proto tests/support/rig.c tests/support/drv.c tests/support/drv_vq.c tests/support/toy.c */
+/* LINK: tests/support/observer.c tests/support/observer_driver.c tests/support/observer_device.c */
+/* LINK: tests/support/tap.c tests/support/drv_life.c */
+/* LIBS: -l:liburing.a -Wl,--wrap=xvm_ring_tx_put,--wrap=xvm_ring_rx_get */
+#include "../support/test.h"
+#include "../support/drv_life.h"
+#include "../support/tap.h"
+#include "../support/toy.h"
+
+#define NUM 5u
+#define AREA 1u
+#define PAGES 16u
+#define WANTED (XVM_F_VERSION_1 | XVM_F_ACCESS_PLATFORM | XVM_F_EVENT_IDX | XVM_F_RING_RESET)
+
+static struct rig rig;
+static struct drv drv;
+static struct drv_life life;
+
+static int start_with(u32 max_message)
+{
+	struct xvm_ipc_dev_add desc = { .num = NUM, .device_id = TOY_ID };
+
+	tap_start(max_message, XVM_DEFAULT_CREDITS);
+	drv_start_with(&drv, &rig, XVM_DEFAULT_RING_ORDER, max_message, XVM_DEFAULT_CREDITS);
+	rig_add(&rig, &desc, -1);
+	DRV_UNTIL(&drv, drv.device_state[NUM] == VIRTIO_MSG_DEVICE_READY);
+	drv_life_probe(&life, &drv, NUM, AREA, PAGES);
+	return 0;
+}
+
+static int start(void **state)
+{
+	(void)state;
+	return start_with(VIRTIO_MSG_OFFER_BYTES);
+}
+
+static int start_small(void **state)
+{
+	(void)state;
+	return start_with(VIRTIO_MSG_SET_VQUEUE_BYTES);
+}
+
+static int stop(void **state)
+{
+	(void)state;
+	drv_sync(&drv);
+	drv_stop(&drv);
+	return tap_stop("DRV DEV BUS") ? -1 : 0;
+}
+
+/* test_stale makes the driver forget what it was told. */
+static int stop_stale(void **state)
+{
+	(void)state;
+	drv_sync(&drv);
+	drv_stop(&drv);
+	return tap_stop("DEV BUS") ? -1 : 0;
+}
+
+static void judged(const char *ids)
+{
+	char id[8] = "";
+	const char *at;
+
+	for (at = ids; *at; at += 3) {
+		snprintf(id, sizeof(id), "DRV-%.2s", at);
+		if (!xvm_observer_judged(tap_observer(), id))
+			fail_msg("%s was not judged", id);
+	}
+}
+
+static bool order(u8 word)
+{
+	return drv_life_write_config(&life, 0, &word, 1);
+}
+
+static void test_life(void **state)
+{
+	(void)state;
+	assert_true(drv_life_start(&life, WANTED));
+	assert_int_equal(life.features, WANTED);
+	assert_int_equal(life.vq[0].size, TOY_QUEUE_SIZE);
+	drv_life_io(&life, 0);
+	drv_life_io(&life, 0);
+	drv_life_reset(&life);
+	assert_true(drv_life_start(&life, WANTED));
+	drv_life_io(&life, 0);
+	judged("01 07 08 09 10 11 13 14 15 16 17 18 19 20 21 23 24 27 28 29 30 31 32 33 40 42 43 44 "
+	       "45 46 48 49 52 ");
+}
+
+/* The newest generation goes with each write; one that was overtaken is tried again. */
+static void test_config(void **state)
+{
+	u8 before[TOY_CONFIG];
+	u32 gen;
+
+	(void)state;
+	assert_true(drv_life_start(&life, WANTED));
+	gen = life.generation;
+	memcpy(before, life.config, sizeof(before));
+	assert_true(order(TOY_CHANGE));
+	assert_int_equal(life.generation, gen + 1);
+	DRV_UNTIL(&drv, drv.configs[NUM]);
+	/* Told of the change, it reads again before it goes on. */
+	drv_life_events(&life);
+	assert_memory_not_equal(before, life.config, TOY_CONFIG);
+	assert_int_equal(life.generation, gen + 1);
+	drv_life_io(&life, 0);
+	assert_false(drv_life_write_config(&life, TOY_CONFIG, before, 1));
+	assert_false(drv_life_write_config(&life, 0, before, TOY_CONFIG + 1));
+	assert_true(order(TOY_CHANGE));
+	judged("05 18 21 22 36 46 47 ");
+}
+
+/* Behind by one, as if the event were still under way: refused, read again, written. */
+static void test_stale(void **state)
+{
+	u32 gen;
+
+	(void)state;
+	assert_true(drv_life_start(&life, WANTED));
+	assert_true(order(TOY_CHANGE));
+	gen = life.generation--;
+	assert_true(order(TOY_CHANGE));
+	assert_int_equal(life.generation, gen + 1);
+	DRV_UNTIL(&drv, drv.configs[NUM]);
+}
+
+static void test_queues(void **state)
+{
+	(void)state;
+	assert_true(drv_life_start(&life, WANTED));
+	drv_life_io(&life, 0);
+	assert_true(drv_life_queue(&life, 1, 8));
+	drv_life_io(&life, 1);
+	assert_true(drv_life_queue_again(&life, 0, 4));
+	assert_int_equal(life.vq[0].size, 4);
+	drv_life_io(&life, 0);
+	drv_life_io(&life, 1);
+	/* One that is in use is not set up again, one that is not there not at all. */
+	assert_false(drv_life_queue(&life, 1, 8));
+	assert_false(drv_life_queue(&life, 2, 8));
+	judged("23 24 25 38 39 49 50 ");
+}
+
+/* Without the feature it does not reset single queues. */
+static void test_no_ring_reset(void **state)
+{
+	(void)state;
+	assert_true(drv_life_start(&life, WANTED & ~XVM_F_RING_RESET));
+	assert_false(drv_life_queue_again(&life, 0, 4));
+	drv_life_io(&life, 0);
+}
+
+/* A device that refuses the features is given up; with the right ones it is tried again. */
+static void test_refused(void **state)
+{
+	(void)state;
+	assert_false(drv_life_start(&life, XVM_F_VERSION_1));
+	assert_true(life.status & XVM_S_FAILED);
+	assert_false(life.vq_up[0]);
+	assert_true(drv_life_start(&life, WANTED));
+	drv_life_io(&life, 0);
+}
+
+static void test_needs_reset(void **state)
+{
+	(void)state;
+	assert_true(drv_life_start(&life, WANTED));
+	drv_life_io(&life, 0);
+	assert_true(order(TOY_BREAK));
+	DRV_UNTIL(&drv, drv.configs[NUM]);
+	drv_life_events(&life);
+	assert_false(life.status & XVM_S_NEEDS_RESET);
+	drv_life_io(&life, 0);
+	judged("41 ");
+}
+
+static void test_removal(void **state)
+{
+	(void)state;
+	assert_true(drv_life_start(&life, WANTED));
+	drv_life_io(&life, 0);
+	rig_del(&rig, NUM, false);
+	DRV_UNTIL(&drv, drv.device_state[NUM] == VIRTIO_MSG_DEVICE_REMOVED);
+	drv_life_remove(&life);
+}
+
+/* The smallest connection that carries a device: what is sent fits. */
+static void test_small(void **state)
+{
+	(void)state;
+	assert_true(drv_life_start(&life, WANTED));
+	assert_true(order(TOY_CHANGE));
+	DRV_UNTIL(&drv, drv.configs[NUM]);
+	drv_life_events(&life);
+	drv_life_io(&life, 0);
+	judged("01 09 ");
+}
+
+#define CASE(f) cmocka_unit_test_setup_teardown(f, start, stop)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(test_life), CASE(test_config),
+		cmocka_unit_test_setup_teardown(test_stale, start, stop_stale), CASE(test_queues),
+		CASE(test_no_ring_reset), CASE(test_refused), CASE(test_needs_reset),
+		CASE(test_removal),
+		cmocka_unit_test_setup_teardown(test_small, start_small, stop),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
