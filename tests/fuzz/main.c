@@ -12,7 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define MAX_INPUT (1 << 20)
+#define INPUT_BYTES (1 << 20)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -24,8 +24,8 @@ static unsigned int replay_file(const char *path)
 
 	if (!f)
 		return 0;
-	whole = malloc(MAX_INPUT);
-	n = fread(whole, 1, MAX_INPUT, f);
+	whole = malloc(INPUT_BYTES);
+	n = fread(whole, 1, INPUT_BYTES, f);
 	fclose(f);
 	/* A block of just this size, so that the sanitizer sees a read beyond it. */
 	exact = malloc(n ? n : 1);
