@@ -28,6 +28,7 @@ void xvm_worker_kill(struct xvm_worker *w, const char *why)
 	if (!w || w->killed)
 		return;
 	w->killed = true;
+	event_del(w->readable);	/* nothing it says counts any more */
 	if (!w->why[0])
 		snprintf(w->why, sizeof(w->why), "%s", why);
 	kill(w->pid, SIGKILL);

@@ -1,0 +1,607 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The supervisor over a store in memory: what xl and a guest write, and what must stand there afterwards. The worker
+ * is this program again, started by the supervisor with --fd.
+ */
+/* LINK: xen/proto xen/user/store.c dom0/base/fdsock.c dom0/base/log.c */
+/* LINK: dom0/daemon/decide.c dom0/daemon/budget.c dom0/daemon/descriptor.c dom0/daemon/image.c dom0/daemon/opener.c */
+/* LINK: dom0/daemon/disk.c dom0/daemon/link.c dom0/daemon/connect.c dom0/daemon/guests.c dom0/daemon/worker.c */
+/* LINK: dom0/daemon/requests.c dom0/daemon/util.c tests/support/fake_store.c tests/support/fake_xen.c */
+/* LIBS: -levent_core */
+/* TIME: 60 */
+#include <dirent.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "../support/test.h"
+#include "../support/fake_store.h"
+#include "../../dom0/daemon/worker.h"
+
+/* What the worker does is chosen by the domain it is for. */
+enum { GOOD = 1, OTHER = 2, CRASHES = 7, STUCK = 8, LIES = 9, LATE_DEATH = 10 };
+
+static struct xvm_daemon d;
+static char image[] = "/tmp/xvm-flow-XXXXXX";
+static bool stopped;
+
+/* ---- the worker's side ---- */
+
+static void w_send(void *msg, u32 type, size_t bytes)
+{
+	struct xvm_ipc_hdr *hdr = msg;
+
+	hdr->type = type;
+	hdr->bytes = (u32)bytes;
+	if (fdsock_send(3, msg, bytes, NULL, 0, true))
+		_exit(3);
+}
+
+static void w_state(u16 num, u16 state)
+{
+	struct xvm_ipc_dev_state msg = { .num = num, .state = state };
+
+	w_send(&msg, XVM_IPC_DEV_STATE, sizeof(msg));
+}
+
+static void w_lie(void)
+{
+	struct xvm_ipc_map map = { .area = 1, .npages = 5, .ndirs = 2 };
+
+	w_send(&map, XVM_IPC_MAP, sizeof(map));
+}
+
+static void w_take(struct fdsock_msg *msg, int domid)
+{
+	static u16 nums[8];
+	static u32 n;
+	const struct xvm_ipc_hdr *hdr = (void *)msg->data;
+	u32 i;
+
+	switch (hdr->type) {
+	case XVM_IPC_DEV_ADD:
+		if (n < 8)
+			nums[n++] = ((const struct xvm_ipc_dev_add *)hdr)->num;
+		return;
+	case XVM_IPC_START:
+		if (domid == CRASHES)
+			_exit(9);
+		if (domid == LIES)
+			w_lie();
+		for (i = 0; i < n; i++)
+			w_state(nums[i], XVM_DEV_DRIVER_OK);
+		return;
+	case XVM_IPC_DEV_DEL:
+		if (domid == LATE_DEATH)
+			_exit(0);
+		if (domid != STUCK)
+			w_state(((const struct xvm_ipc_dev_del *)hdr)->num, XVM_DEV_GONE);
+		return;
+	case XVM_IPC_STOP:
+		if (domid != STUCK)
+			_exit(0);
+	}
+}
+
+static int worker_main(int domid)
+{
+	struct xvm_ipc_hello hello = { .version = XVM_IPC_VERSION };
+	struct pollfd p = { .fd = 3, .events = POLLIN };
+	struct fdsock_msg msg;
+	int got;
+
+	w_send(&hello, XVM_IPC_HELLO, sizeof(hello));
+	for (;;) {
+		poll(&p, 1, -1);
+		got = fdsock_recv(3, &msg);
+		if (got == -EAGAIN)
+			continue;
+		if (got != 1)
+			_exit(0);
+		w_take(&msg, domid);
+		fdsock_release(&msg);
+	}
+}
+
+/* ---- the supervisor's loop, without its main.c ---- */
+
+void xvm_ctl_stats_came(struct xvm_guest *guest)
+{
+	(void)guest;
+}
+
+static void on_settle(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	xvm_guests_settle(arg);
+}
+
+static void on_stopped(struct xvm_daemon *daemon)
+{
+	(void)daemon;
+	stopped = true;
+}
+
+static void pump(void)
+{
+	int status;
+	pid_t pid;
+
+	xvm_guests_on_store(&d);
+	event_base_loop(d.base, EVLOOP_NONBLOCK);
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		xvm_worker_exited(&d, pid, status);
+}
+
+static const char *P(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static const char *P(const char *format, ...)
+{
+	static char text[4][XVM_STORE_PATH_BYTES];
+	static int n;
+	va_list args;
+
+	n = (n + 1) % 4;
+	va_start(args, format);
+	vsnprintf(text[n], sizeof(text[n]), format, args);
+	va_end(args);
+	return text[n];
+}
+
+static bool is(const char *path, const char *value)
+{
+	const char *text = fake_store_get(d.store, path);
+
+	return value ? text && !strcmp(text, value) : !text;
+}
+
+/* Until path has the value (NULL: is not there), at most 6 seconds. */
+static void await(const char *path, const char *value)
+{
+	int i;
+
+	for (i = 0; i < 3000 && !is(path, value); i++) {
+		pump();
+		usleep(2000);
+	}
+	if (!is(path, value))
+		fail_msg("%s is %s, expected %s", path, fake_store_get(d.store, path), value ? value : "nothing");
+}
+
+static void let_run(u32 ms)
+{
+	u64 end = xvm_now_ms() + ms;
+
+	while (xvm_now_ms() < end) {
+		pump();
+		usleep(2000);
+	}
+}
+
+static void daemon_start(void)
+{
+	d.options = (struct xvm_options){ .worker = "/proc/self/exe", .uid_base = 1000, .ring_order = 3, .credits = 32 };
+	d.budget = (struct xvm_budget){ .total_pages = 1000, .guest_pages = 1000 };
+	d.stopping = stopped = false;
+	d.stopped = on_stopped;
+	d.base = event_base_new();
+	d.settle = event_new(d.base, -1, 0, on_settle, &d);
+	assert_int_equal(xvm_guests_start(&d), 0);
+}
+
+/* As after kill -9: nothing is said to anybody, workers see their sockets close. */
+static void daemon_die(void)
+{
+	char path[XVM_STORE_PATH_BYTES], token[XVM_STORE_TOKEN_BYTES];
+
+	xvm_guests_free(&d);
+	event_free(d.settle);
+	event_base_free(d.base);
+	while (d.store->ops->next_event(d.store, path, token) > 0)
+		;
+	d.store->ops->unwatch(d.store, "/local/domain/0/backend/virtio_disk", "disks");
+	d.store->ops->unwatch(d.store, "@releaseDomain", "domains");
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	memset(&d, 0, sizeof(d));
+	d.store = fake_store_new();
+	daemon_start();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct xvm_guest *guest;
+
+	(void)state;
+	for (guest = d.guests; guest; guest = guest->next) {
+		if (!guest->worker)
+			continue;
+		kill(guest->worker->pid, SIGKILL);
+		waitpid(guest->worker->pid, NULL, 0);
+		/* The record goes as it does when the child is seen to end. */
+		xvm_worker_exited(&d, guest->worker->pid, SIGKILL);
+	}
+	daemon_die();
+	fake_store_free(d.store);
+	return 0;
+}
+
+/* ---- what xl and guests do ---- */
+
+#define BE "/local/domain/0/backend/virtio_disk/%d/%d"
+#define FE "/local/domain/%d/device/virtio_disk/%d"
+#define BUS "/local/domain/0/backend/virtio-msg/%d/0"
+#define FRONT "/local/domain/%d/device/virtio-msg/0"
+
+static void xl_add(int domid, int devid, const char *target, const char *mode)
+{
+	const char *const keys[][2] = {
+		{ "params", target }, { "mode", mode }, { "dev", "xvda" }, { "specification", "virtio" },
+		{ "discard-enable", "1" }, { "online", "1" }, { "frontend-id", "x" }, { "state", "1" },
+	};
+	size_t i;
+
+	fake_store_put(d.store, P("/local/domain/%d/name", domid), P("guest%d", domid));
+	fake_store_put(d.store, P("/local/domain/%d/vm", domid), P("/vm/uuid-%d", domid));
+	fake_store_put(d.store, P("/libxl/%d/device/virtio_disk/%d", domid, devid), "");
+	fake_store_put(d.store, P(FE "/state", domid, devid), "1");
+	for (i = 0; i < XVM_ARRAY_SIZE(keys); i++)
+		fake_store_put(d.store, P(BE "/%s", domid, devid, keys[i][0]), keys[i][1]);
+}
+
+static void xl_remove(int domid, int devid, bool forced)
+{
+	if (forced)
+		fake_store_del(d.store, P(FE, domid, devid));
+	fake_store_put(d.store, P(BE "/online", domid, devid), "0");
+	fake_store_put(d.store, P(BE "/state", domid, devid), "5");
+}
+
+static void guest_opens(int domid)
+{
+	const char *const keys[][2] = {
+		{ "version", "1" }, { "dialect", "pr28" }, { "max-message-bytes", "264" }, { "ring-page-order", "3" },
+		{ "driver-credits", "32" }, { "control-ref", "8" }, { "num-event-channels", "1" },
+		{ "bus-features", "0" }, { "event-channel-0", "11" },
+	};
+	size_t i;
+
+	for (i = 0; i < XVM_ARRAY_SIZE(keys); i++)
+		fake_store_put(d.store, P(FRONT "/%s", domid, keys[i][0]), keys[i][1]);
+	fake_store_put(d.store, P(FRONT "/connection-id", domid), fake_store_get(d.store, P(BUS "/connection-id", domid)));
+	fake_store_put(d.store, P(FRONT "/state", domid), "3");
+}
+
+static void connected(int domid)
+{
+	xl_add(domid, 51712, image, "w");
+	await(P(BE "/state", domid, 51712), "2");
+	guest_opens(domid);
+	await(P(BUS "/state", domid), "4");
+	await(P(BE "/state", domid, 51712), "4");
+}
+
+static void nothing_left(int domid)
+{
+	u32 i;
+
+	assert_int_equal(fake_store_count(d.store, P("/local/domain/0/backend/virtio-msg")), 0);
+	assert_int_equal(fake_store_count(d.store, P("/local/domain/%d/device/virtio-msg", domid)), 0);
+	/* libxl's last step; the record goes with the node. */
+	fake_store_del(d.store, P("/local/domain/0/backend/virtio_disk"));
+	for (i = 0; i < 100 && d.guests; i++) {
+		pump();
+		usleep(1000);
+	}
+	assert_null(d.guests);
+	assert_int_equal(d.budget.used_pages, 0);
+	let_run(20);
+	assert_int_equal(fake_store_count(d.store, "/local/domain/0/backend"), 1);
+}
+
+/* ---- cases ---- */
+
+static void test_adopt(void **state)
+{
+	u32 owner, reader;
+
+	(void)state;
+	fake_store_fail_commits(d.store, 2);
+	xl_add(GOOD, 51712, image, "w");
+	await(P(BE "/state", GOOD, 51712), "2");
+	assert_true(is(P(BUS "/state", GOOD), "2"));
+	assert_true(is(P(BUS "/frontend", GOOD), P(FRONT, GOOD)));
+	assert_true(is(P(FRONT "/backend", GOOD), P(BUS, GOOD)));
+	assert_true(is(P(FRONT "/state", GOOD), "1"));
+	assert_true(is(P(BUS "/dialects", GOOD), "pr28"));
+	assert_true(fake_store_perms(d.store, P(BUS "/state", GOOD), &owner, &reader));
+	assert_true(owner == 0 && reader == GOOD);
+	assert_true(fake_store_perms(d.store, P(FRONT "/state", GOOD), &owner, &reader));
+	assert_true(owner == GOOD && reader == 0);
+	assert_int_equal(strlen(fake_store_get(d.store, P(BUS "/connection-id", GOOD))), 16);
+	xl_remove(GOOD, 51712, true);
+	await(P(BE "/state", GOOD, 51712), "6");
+	nothing_left(GOOD);
+}
+
+static void refused(const char *text)
+{
+	await(P(BE "/state", GOOD, 51712), NULL);
+	if (!strstr(fake_store_get(d.store, P(BE "/vmsg-error", GOOD, 51712)), text))
+		fail_msg("vmsg-error is '%s'", fake_store_get(d.store, P(BE "/vmsg-error", GOOD, 51712)));
+	assert_int_equal(fake_store_count(d.store, P(BUS, GOOD)), 0);
+	nothing_left(GOOD);
+}
+
+static void test_refuse(void **state)
+{
+	(void)state;
+	xl_add(GOOD, 51712, "/nowhere/image", "w");
+	refused("does not exist");
+	xl_add(GOOD, 51712, image, "x");
+	refused("mode is neither");
+	xl_add(GOOD, 51712, "/tmp", "w");
+	refused("neither a file nor a block device");
+	fake_store_put(d.store, P("/libxl/%d/device/vbd/51728", GOOD), "");
+	xl_add(GOOD, 51712, image, "w");
+	refused("PV disks");
+}
+
+static void test_two_writers(void **state)
+{
+	(void)state;
+	xl_add(OTHER, 51712, image, "w");
+	await(P(BE "/state", OTHER, 51712), "2");
+	xl_add(GOOD, 51712, image, "w");
+	await(P(BE "/state", GOOD, 51712), NULL);
+	assert_non_null(strstr(fake_store_get(d.store, P(BE "/vmsg-error", GOOD, 51712)), "in use by guest 2 (guest2)"));
+	fake_store_del(d.store, P(BE, GOOD, 51712));
+	/* The holder has not noticed, and lets go of it. */
+	assert_true(is(P(BE "/state", OTHER, 51712), "2"));
+	xl_remove(OTHER, 51712, true);
+	await(P(BE "/state", OTHER, 51712), "6");
+	xl_add(GOOD, 51712, image, "w");
+	await(P(BE "/state", GOOD, 51712), "2");
+}
+
+static void test_connect_and_destroy(void **state)
+{
+	(void)state;
+	connected(GOOD);
+	assert_int_equal(d.budget.used_pages, 17);
+	xl_remove(GOOD, 51712, true);
+	await(P(BE "/state", GOOD, 51712), "6");
+	nothing_left(GOOD);
+}
+
+static void test_detach_one_of_two(void **state)
+{
+	char second[] = "/tmp/xvm-flow-XXXXXX";
+	int fd = mkstemp(second);
+
+	(void)state;
+	assert_int_equal(ftruncate(fd, 8192), 0);
+	close(fd);
+	xl_add(GOOD, 51728, second, "r");
+	await(P(BE "/state", GOOD, 51728), "2");
+	connected(GOOD);
+	await(P(BE "/state", GOOD, 51728), "4");
+	xl_remove(GOOD, 51728, false);
+	await(P(BE "/state", GOOD, 51728), "6");
+	assert_true(is(P(BUS "/state", GOOD), "4"));
+	assert_true(is(P(BE "/state", GOOD, 51712), "4"));
+	fake_store_del(d.store, P(BE, GOOD, 51728));
+	xl_remove(GOOD, 51712, false);
+	await(P(BE "/state", GOOD, 51712), "6");
+	unlink(second);
+	nothing_left(GOOD);
+}
+
+static void test_power_off_and_reopen(void **state)
+{
+	char id[20];
+
+	(void)state;
+	connected(GOOD);
+	strcpy(id, fake_store_get(d.store, P(BUS "/connection-id", GOOD)));
+	fake_store_put(d.store, P(FRONT "/state", GOOD), "5");
+	await(P(BUS "/state", GOOD), "6");
+	await(P(BE "/state", GOOD, 51712), "2");
+	fake_store_put(d.store, P(FRONT "/state", GOOD), "1");
+	await(P(BUS "/state", GOOD), "2");
+	assert_false(is(P(BUS "/connection-id", GOOD), id));
+	guest_opens(GOOD);
+	await(P(BE "/state", GOOD, 51712), "4");
+	/* A kernel that never said good-bye (kexec): straight to 1. */
+	fake_store_put(d.store, P(FRONT "/state", GOOD), "1");
+	await(P(BUS "/state", GOOD), "2");
+	guest_opens(GOOD);
+	await(P(BE "/state", GOOD, 51712), "4");
+}
+
+static void test_bad_front_keys(void **state)
+{
+	static const char *const bad[][2] = {
+		{ "ring-page-order", "99" }, { "control-ref", "-1" }, { "driver-credits", "0" },
+		{ "connection-id", "0000000000000000" }, { "dialect", "klingon" },
+		{ "event-channel-0", "0x12345678901234567890123456789012345" }, { "control-ref", "666" },
+	};
+	size_t i;
+
+	(void)state;
+	xl_add(GOOD, 51712, image, "w");
+	await(P(BE "/state", GOOD, 51712), "2");
+	for (i = 0; i < XVM_ARRAY_SIZE(bad); i++) {
+		const char *error;
+
+		d.guests->link.connects.tokens = 5;
+		d.guests->link.connects.closed_until_ms = 0;
+		fake_store_put(d.store, P(FRONT "/state", GOOD), "2");
+		guest_opens(GOOD);
+		fake_store_put(d.store, P(FRONT "/%s", GOOD, bad[i][0]), bad[i][1]);
+		await(P(BUS "/state", GOOD), "6");
+		error = fake_store_get(d.store, P(BUS "/vmsg-error", GOOD));
+		if (!error || !strstr(error, bad[i][0]))
+			fail_msg("%s: error is %s", bad[i][0], error);
+		fake_store_put(d.store, P(FRONT "/state", GOOD), "1");
+		await(P(BUS "/state", GOOD), "2");
+	}
+	assert_true(is(P(BE "/state", GOOD, 51712), "2"));
+	assert_int_equal(d.budget.used_pages, 0);
+}
+
+static void test_worker_crash(void **state)
+{
+	(void)state;
+	xl_add(CRASHES, 51712, image, "w");
+	await(P(BE "/state", CRASHES, 51712), "2");
+	guest_opens(CRASHES);
+	await(P(BUS "/state", CRASHES), "6");
+	assert_non_null(strstr(fake_store_get(d.store, P(BUS "/vmsg-error", CRASHES)), "exit status 9"));
+	fake_store_put(d.store, P(FRONT "/state", CRASHES), "1");
+	await(P(BUS "/state", CRASHES), "2");
+	xl_remove(CRASHES, 51712, true);
+	await(P(BE "/state", CRASHES, 51712), "6");
+	nothing_left(CRASHES);
+}
+
+static void test_worker_breaks_a_rule(void **state)
+{
+	(void)state;
+	xl_add(LIES, 51712, image, "w");
+	await(P(BE "/state", LIES, 51712), "2");
+	guest_opens(LIES);
+	await(P(BUS "/state", LIES), "6");
+	assert_non_null(strstr(fake_store_get(d.store, P(BUS "/vmsg-error", LIES)), "wrong number of pages"));
+}
+
+static void test_worker_stuck(void **state)
+{
+	u64 t;
+
+	(void)state;
+	connected(STUCK);
+	t = xvm_now_ms();
+	xl_remove(STUCK, 51712, true);
+	await(P(BE "/state", STUCK, 51712), "6");
+	assert_in_range(xvm_now_ms() - t, 1900, 5000);
+	nothing_left(STUCK);
+}
+
+static void test_worker_dies_in_removal(void **state)
+{
+	(void)state;
+	connected(LATE_DEATH);
+	xl_remove(LATE_DEATH, 51712, true);
+	await(P(BE "/state", LATE_DEATH, 51712), "6");
+	nothing_left(LATE_DEATH);
+}
+
+static void test_node_vanishes(void **state)
+{
+	(void)state;
+	connected(GOOD);
+	fake_store_del(d.store, P("/local/domain/0/backend/virtio_disk"));
+	await(P(BUS "/state", GOOD), NULL);
+	nothing_left(GOOD);
+}
+
+/* The domain id's next owner, before we have looked at the end of the first. */
+static void test_node_replaced(void **state)
+{
+	char mark[20];
+
+	(void)state;
+	connected(GOOD);
+	strcpy(mark, fake_store_get(d.store, P(BE "/vmsg-mark", GOOD, 51712)));
+	fake_store_del(d.store, P("/local/domain/0/backend/virtio_disk"));
+	fake_store_del(d.store, P("/local/domain/%d", GOOD));
+	xl_add(GOOD, 51712, image, "r");
+	await(P(BE "/state", GOOD, 51712), "2");
+	assert_false(is(P(BE "/vmsg-mark", GOOD, 51712), mark));
+	assert_true(is(P(FRONT "/state", GOOD), "1"));
+}
+
+static void test_domain_dies(void **state)
+{
+	(void)state;
+	connected(GOOD);
+	fake_store_set_alive(d.store, GOOD, false);
+	await(P(BE "/state", GOOD, 51712), "6");
+	assert_int_equal(fake_store_count(d.store, P(BUS, GOOD)), 0);
+	/* xl died half way too. */
+	fake_store_del(d.store, P("/libxl/%d", GOOD));
+	fake_store_set_alive(d.store, GOOD, false);
+	await(P(BE "/state", GOOD, 51712), NULL);
+	nothing_left(GOOD);
+}
+
+static void test_stop_and_start(void **state)
+{
+	u32 i;
+
+	(void)state;
+	connected(GOOD);
+	xvm_guests_stop(&d);
+	for (i = 0; i < 2000 && !stopped; i++) {
+		pump();
+		usleep(1000);
+	}
+	assert_true(stopped);
+	assert_true(is(P(BUS "/state", GOOD), "6"));
+	assert_true(is(P(BE "/state", GOOD, 51712), "6"));
+	daemon_die();
+	daemon_start();
+	await(P(BE "/state", GOOD, 51712), "2");
+	assert_true(is(P(BUS "/state", GOOD), "6"));
+	fake_store_put(d.store, P(FRONT "/state", GOOD), "1");
+	await(P(BUS "/state", GOOD), "2");
+	guest_opens(GOOD);
+	await(P(BE "/state", GOOD, 51712), "4");
+	xl_remove(GOOD, 51712, true);
+	await(P(BE "/state", GOOD, 51712), "6");
+	nothing_left(GOOD);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+		CASE(test_adopt),
+		CASE(test_refuse),
+		CASE(test_two_writers),
+		CASE(test_connect_and_destroy),
+		CASE(test_detach_one_of_two),
+		CASE(test_power_off_and_reopen),
+		CASE(test_bad_front_keys),
+		CASE(test_worker_crash),
+		CASE(test_worker_breaks_a_rule),
+		CASE(test_worker_stuck),
+		CASE(test_worker_dies_in_removal),
+		CASE(test_node_vanishes),
+		CASE(test_node_replaced),
+		CASE(test_domain_dies),
+		CASE(test_stop_and_start),
+	};
+	int fd, failed;
+
+	if (argc > 2 && !strcmp(argv[1], "--fd"))
+		return worker_main(atoi(argv[argc - 1]));
+	signal(SIGPIPE, SIG_IGN);
+	log_set_level(LOG_EMERG);
+	fd = mkstemp(image);
+	if (fd < 0 || ftruncate(fd, 1 << 20))
+		return 1;
+	close(fd);
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	unlink(image);
+	return failed;
+}
