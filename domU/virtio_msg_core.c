@@ -31,8 +31,11 @@ int vmsg_transfer(struct vmsg_device *vm, u32 len)
 	return vm->ops->transfer(vm, vm->request, len, vm->answer);
 }
 
+/* That the bus or the device went away is no fault of this device; the former has had its line. */
 void vmsg_say_failed(struct vmsg_device *vm, const char *what, int err)
 {
+	if (err == -EIO || err == -ENODEV)
+		return;
 	dev_err_ratelimited(vm->vdev.dev.parent, "device %u: %s failed: %d\n", vm->dev_num, what,
 			    err);
 }
@@ -133,7 +136,7 @@ void vmsg_reset(struct virtio_device *vdev)
 	if (!err && vm->status)
 		err = -EPROTO;
 	if (err) {
-		if (!vm->lost && err != -ENODEV && err != -EIO)
+		if (!vm->lost)
 			vmsg_say_failed(vm, "reset", err);
 		vm->lost = true;
 		vm->status = 0;
@@ -311,8 +314,7 @@ static int learn(struct vmsg_device *vm)
 
 	err = ask_info(vm, &vm->info);
 	if (err) {
-		dev_err(vm->vdev.dev.parent, "device %u: GET_DEVICE_INFO failed: %d\n",
-			vm->dev_num, err);
+		vmsg_say_failed(vm, "GET_DEVICE_INFO", err);
 		return err;
 	}
 	err = check_info(vm, vm->vdev.dev.parent);

@@ -74,6 +74,9 @@ static void break_work(struct work_struct *work)
 	xvm_req_fail_all(conn);
 	wake_up_all(&conn->chan.room_wq);
 	xvm_bus_break_devices(conn);
+	/* An end that we chose is told in xenstore as well; the back closes, then otherend_changed. */
+	if (conn->chan.why != XVM_ERR_CLOSED && READ_ONCE(conn->bus->conn) == conn)
+		xenbus_switch_state(conn->bus->xdev, XenbusStateClosing);
 }
 
 /* -- Sending; tx_lock is held -- */

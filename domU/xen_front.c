@@ -70,7 +70,7 @@ static void drop_conn(struct xvm_bus *bus)
 
 	if (!conn)
 		return;
-	bus->conn = NULL;
+	WRITE_ONCE(bus->conn, NULL);
 	xvm_chan_break(conn, XVM_ERR_CLOSED, 0);
 	queue_work(system_unbound_wq, &conn->close_work);
 }
@@ -339,7 +339,7 @@ static void remove(struct xenbus_device *xdev)
 	struct xvm_conn *conn = bus->conn;
 
 	unwatch_back(bus);
-	bus->conn = NULL;
+	WRITE_ONCE(bus->conn, NULL);
 	if (conn)
 		close_conn(conn, conn->connected);
 	wait_event(bus->closed_wq, !atomic_read(&bus->open));
