@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include <syslog.h>
 
-#define LOG_LINE_BYTES 200
+#define LOG_LINE_BYTES 400
 
 /* A token bucket; zero-initialise. One for the process is built in; a supervisor keeps one per guest. */
 struct log_bucket {
