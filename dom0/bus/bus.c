@@ -6,6 +6,7 @@
  */
 #include "bus_priv.h"
 #include "../ipc.h"
+#include "../base/log.h"
 #include "../../xen/proto/page.h"
 #include <stdlib.h>
 
@@ -325,6 +326,16 @@ void bus_stop(struct bus *bus)
 bool bus_idle(const struct bus *bus)
 {
 	return !bus->devices && !bus->mapping && !bus->map_waits;
+}
+
+void bus_log_bad(const struct bus *bus, uint32_t domid)
+{
+	u32 i;
+
+	for (i = 0; i < XVM_FRAME_FAULTS; i++)
+		if (bus->bad[i])
+			log_info("domain %u: discarded %llu messages: %s", domid,
+				 (unsigned long long)bus->bad[i], xvm_frame_fault_name(i));
 }
 
 void bus_stats(const struct bus *bus, struct xvm_ipc_stats *stats)

@@ -73,6 +73,8 @@ bool bus_failed(const struct bus *bus, uint32_t *reason, uint32_t *detail);
 void bus_stop(struct bus *bus);
 bool bus_idle(const struct bus *bus);
 
+/* One line per reason for which messages were discarded. */
+void bus_log_bad(const struct bus *bus, uint32_t domid);
 /* Adds the bus's part. */
 void bus_stats(const struct bus *bus, struct xvm_ipc_stats *stats);
 

@@ -18,6 +18,7 @@
 #define BUS_PASS_RECORDS 64
 /* The longest event we send: EVENT_CONFIG without data. */
 #define BUS_EVENT_BYTES (VIRTIO_MSG_HDR_BYTES + VIRTIO_MSG_EVENT_CONFIG_FIXED)
+#define BUS_MAX_DEVICES 256
 #define BUS_MAX_AREAS 64
 #define BUS_MAX_AREA_PAGES 24576
 

@@ -8,6 +8,7 @@
 #include "bus_priv.h"
 #include "../ipc.h"
 #include "../base/log.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -118,30 +119,52 @@ const struct xvm_vdev_ops bus_vdev_ops = {
 
 /* ---- arrival and removal ---- */
 
-void bus_add_device(struct bus *bus, const struct xvm_ipc_dev_add *desc, int fd)
+/* Why a device cannot have this number now; NULL: it can. */
+static const char *num_refusal(struct bus *bus, u16 num)
 {
-	struct bus_num *n = desc->num && !bus->stopping ? bus_num_find(bus, desc->num) : &bus->zero;
-	char why[XVM_IPC_LOG_BYTES] = "";
+	struct bus_num *n = bus_num_find(bus, num);
 
-	if (n) {
-		log_err("device %u: its number is not free", desc->num);
+	if (!num || bus->stopping)
+		return "the bus takes no device of this number";
+	if (n)
+		return n->vdev ? "its number is in use" : "the guest has not released this number";
+	return bus->devices < BUS_MAX_DEVICES ? NULL : "the guest has as many devices as it may";
+}
+
+static struct bus_num *make_device(struct bus *bus, const struct xvm_ipc_dev_add *desc, int fd,
+				   char *why, size_t why_bytes)
+{
+	struct bus_num *n = num_new(bus, desc->num);
+
+	if (!n) {
+		snprintf(why, why_bytes, "out of memory");
 		if (fd >= 0)
 			close(fd);
-		if (!n->vdev)
-			bus->host->dev_state(bus->arg, desc->num, XVM_DEV_GONE,
-					     "the guest has not released this number");
-		return;
+		return NULL;
 	}
-	n = num_new(bus, desc->num);
-	if (n)
-		n->vdev = xvm_vdev_new(desc, fd, &bus_vdev_ops, n, bus->aio, why, sizeof(why));
-	else if (fd >= 0)
+	n->vdev = xvm_vdev_new(desc, fd, &bus_vdev_ops, n, bus->aio, why, why_bytes);
+	if (n->vdev)
+		return n;
+	bus_num_release(n);
+	return NULL;
+}
+
+void bus_add_device(struct bus *bus, const struct xvm_ipc_dev_add *desc, int fd)
+{
+	const char *refusal = num_refusal(bus, desc->num);
+	struct bus_num *n = NULL, *there = bus_num_find(bus, desc->num);
+	char why[XVM_IPC_LOG_BYTES] = "";
+
+	if (refusal && fd >= 0)
 		close(fd);
-	if (!n || !n->vdev) {
-		log_err("device %u: %s", desc->num, n ? why : "out of memory");
-		if (n)
-			bus_num_release(n);
-		bus->host->dev_state(bus->arg, desc->num, XVM_DEV_GONE, why);
+	if (!refusal)
+		n = make_device(bus, desc, fd, why, sizeof(why));
+	if (!n) {
+		log_err("device %u: %s", desc->num, refusal ? refusal : why);
+		/* Not when it would be taken for the end of the one that has the number. */
+		if (!there || !there->vdev)
+			bus->host->dev_state(bus->arg, desc->num, XVM_DEV_GONE,
+					     refusal ? refusal : why);
 		return;
 	}
 	bus->devices++;

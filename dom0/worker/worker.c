@@ -91,6 +91,11 @@ static void evtchn_fired(struct xvm_aio_req *req, int result)
 		return;
 	}
 	port = w->evtchn->ops->pending(w->evtchn);
+	if (port < 0 && port != -EAGAIN && port != -EINTR) {
+		log_err("event channel: read failed (%d)", -port);
+		w->done = true;
+		return;
+	}
 	if (port >= 0) {
 		w->events_taken++;
 		if ((uint32_t)port == w->port)
@@ -182,6 +187,7 @@ int worker_run(struct xvm_aio *aio, int control, struct evtchn *(*open)(int fd))
 	if (!w.bus || control_hello(&w) || aio_poll(aio, &w.control_poll, control))
 		return 1;
 	loop(&w);
+	bus_log_bad(w.bus, w.domid);
 	drained = bus_idle(w.bus);
 	/* Not drained: I/O still runs on memory and state that only the end of the process may free. */
 	if (drained)
