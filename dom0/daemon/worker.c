@@ -215,10 +215,9 @@ static void describe_end(struct xvm_worker *w, int status)
 {
 	if (w->why[0])
 		return;
-	if (WIFSIGNALED(status))
-		snprintf(w->why, sizeof(w->why), "signal %d", WTERMSIG(status));
-	else
-		snprintf(w->why, sizeof(w->why), "exit status %d", WEXITSTATUS(status));
+	snprintf(w->why, sizeof(w->why), WIFSIGNALED(status) ? "signal %d%s" : "exit status %d%s",
+		 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
+		 w->hello ? "" : " before it was ready; xvmsgd -f shows what it says");
 }
 
 bool xvm_worker_exited(struct xvm_daemon *daemon, pid_t pid, int status)

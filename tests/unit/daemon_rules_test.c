@@ -244,7 +244,7 @@ static void test_image_bad(void **state)
 	make_file("odd", 1000, 0600, &request);
 	refused(&request, "has 1000 bytes, not a multiple of 512");
 	make_file("ro", 4096, 0444, &request);
-	refused(&request, "read-only (mode 0444) but access=rw");
+	refused(&request, "but access=rw; say access=ro");
 	snprintf(request.target, sizeof(request.target), "%s/nothing", dir);
 	refused(&request, "does not exist");
 	snprintf(request.target, sizeof(request.target), "%s", dir);
