@@ -10,6 +10,11 @@ FUZZ_CFLAGS = -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer,address,undefined
 # -Wno-tsan: the sanitizer does not model the full barrier of plat.h; what it checks rests on acquire and release.
 TSAN_CFLAGS = -O1 -g -fno-omit-frame-pointer -fsanitize=thread -Wno-tsan
 
+# The module's virtio part runs in a test too, between kernel headers of a few lines.
+MODULE_TEST := tests/loop/conf_module_test tests/support/kvirtio
+$(MODULE_TEST:%=$(B)/san/%.o): EXTRA_CFLAGS = -Itests/support/kernel
+$(B)/san/domU/%.o: EXTRA_CFLAGS = -Itests/support/kernel -Wno-unused-parameter -Wno-sign-compare
+
 # Makes the programs of a suite, those that can be made, then runs them: a program that does not
 # build is a failure of its own in the count, and never an old binary.
 define check_suite

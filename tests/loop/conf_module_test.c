@@ -1,0 +1,481 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The driver-side statements of docs/conformance.md, on the guest module: its
+ * virtio part (domU/virtio_msg_*.c, the code that runs in guests) between a
+ * small virtio core and a whole worker, an observer reading every message. Its
+ * Xen part is not here; the cases on a real Xen show that.
+ */
+/* LINK: dom0/base dom0/virtio dom0/bus dom0/worker/aio.c dom0/worker/worker.c dom0/worker/control.c */
+/* LINK: xen/proto tests/support/rig.c tests/support/drv.c tests/support/drv_vq.c tests/support/toy.c */
+/* LINK: tests/support/observer.c tests/support/observer_driver.c tests/support/observer_device.c */
+/* LINK: tests/support/tap.c tests/support/kvirtio.c */
+/* LINK: domU/virtio_msg_core.c domU/virtio_msg_config.c domU/virtio_msg_vq.c */
+/* LIBS: -l:liburing.a -Wl,--wrap=xvm_ring_tx_put,--wrap=xvm_ring_rx_get */
+#include "../support/test.h"
+#include "../support/kvirtio.h"
+#include "../../domU/virtio_msg_core.h"
+#include "../support/drv_vq.h"
+#include "../support/tap.h"
+#include "../support/toy.h"
+#include "../../xen/proto/addr.h"
+
+#define NUM 5u
+#define AREA 1u
+#define PAGES 16u
+#define DATA 0x8000u
+
+static struct rig rig;
+static struct drv drv;
+static struct vmsg_device *vm;
+static struct device parent = { .name = "bus" };
+static struct drv_vq rings[TOY_QUEUES];
+static struct virtqueue *vqs[TOY_QUEUES];
+static u32 configs_told, released;
+
+/* ---- the bus under the module ---- */
+
+static int bus_transfer(struct vmsg_device *dev, const u8 *msg, u32 len, u8 *answer)
+{
+	u8 copy[512];
+	u32 n;
+
+	memcpy(copy, msg, len);
+	n = drv_ask(&drv, copy, len);
+	if (!n)
+		return -ENODEV;
+	assert_true(n <= dev->max_message);
+	memcpy(answer, drv.answer, n);
+	return (int)n;
+}
+
+static void bus_kick(struct vmsg_device *dev, u32 vq_index)
+{
+	struct xvm_msg_event_avail m = { .vq_index = vq_index };
+	u8 msg[16];
+	u32 len = xvm_msg_put_event_avail(msg, dev->dev_num, &m);
+
+	xvm_msg_finish(msg, false, 0);
+	assert_int_equal(drv_put(&drv, msg, len), 0);
+}
+
+static int bus_prepare(struct vmsg_device *dev, u32 nvqs, u32 entries)
+{
+	(void)dev;
+	assert_int_equal(nvqs, TOY_QUEUES);
+	assert_int_equal(entries, TOY_QUEUES * TOY_QUEUE_SIZE);
+	return 0;
+}
+
+static void bus_synchronize(struct vmsg_device *dev)
+{
+	(void)dev;
+}
+
+static void bus_release(struct vmsg_device *dev)
+{
+	released++;
+	vmsg_device_free(dev);
+}
+
+static const struct vmsg_bus_ops bus_ops = {
+	.transfer = bus_transfer,
+	.kick = bus_kick,
+	.prepare_vqs = bus_prepare,
+	.synchronize = bus_synchronize,
+	.release = bus_release,
+};
+
+/* What came as events is told to the module, as xen_bus.c does. */
+static void pump(void)
+{
+	u32 i;
+
+	drv_poll(&drv, 5);
+	if (drv.configs[NUM] != configs_told) {
+		configs_told = drv.configs[NUM];
+		vmsg_event_config(vm, &drv.config[NUM]);
+	}
+	for (i = 0; drv.used[NUM]; i++, drv.used[NUM] >>= 1)
+		if (drv.used[NUM] & 1)
+			vmsg_event_used(vm, i);
+}
+
+#define PUMP_UNTIL(condition) do { \
+	bool there_ = (condition); \
+	int i_; \
+	for (i_ = 0; i_ < 500 && !there_; i_++) { \
+		pump(); \
+		there_ = (condition); \
+	} \
+	assert_true(there_); \
+} while (0)
+
+/* ---- the driver on top ---- */
+
+static void *make_ring(struct virtqueue *vq, u32 size, u64 addr[3])
+{
+	u32 off = vq->index * 0x4000, avail = off + size * 16, used = (avail + size * 2 + 67) & ~3u;
+	u8 *base = rig.area[AREA].base;
+	struct drv_vq *r = &rings[vq->index];
+	u16 i;
+
+	memset(r, 0, sizeof(*r));
+	memset(base + off, 0, 0x4000);
+	r->drv = &drv;
+	r->dev = NUM;
+	r->index = (u16)vq->index;
+	r->size = (u16)size;
+	r->event_idx = __virtio_test_bit(vq->vdev, 29);
+	r->desc = base + off;
+	r->avail = base + avail;
+	r->used = base + used;
+	for (i = 0; i < size; i++)
+		r->free[r->n_free++] = (u16)(size - 1 - i);
+	addr[0] = xvm_addr_make(AREA, off);
+	addr[1] = xvm_addr_make(AREA, avail);
+	addr[2] = xvm_addr_make(AREA, used);
+	return r;
+}
+
+static int find_vqs(struct virtio_device *vdev)
+{
+	static struct virtqueue_info infos[TOY_QUEUES] = { { "a", NULL, false },
+							   { "b", NULL, false } };
+
+	return vdev->config->find_vqs(vdev, TOY_QUEUES, vqs, infos, NULL);
+}
+
+static int probe_and_read(struct virtio_device *vdev)
+{
+	u8 config[TOY_CONFIG];
+
+	kvirtio_cread(vdev, 0, config, sizeof(config));
+	return find_vqs(vdev);
+}
+
+static const struct kvirtio_driver good = { TOY_FEATURE, probe_and_read, make_ring };
+static const struct kvirtio_driver no_read = { TOY_FEATURE, find_vqs, make_ring };
+
+static void io(u32 index)
+{
+	struct drv_seg seg = { xvm_addr_make(AREA, DATA), 16, true };
+	u32 len, before = vqs[index]->interrupts;
+	int head = -1;
+
+	rig.area[AREA].base[DATA] = 0;
+	assert_true(drv_vq_add(&rings[index], &seg, 1) >= 0);
+	rings[index].kicked_idx = rings[index].avail_idx;
+	assert_true(vqs[index]->notify(vqs[index]));
+	PUMP_UNTIL((head = drv_vq_get(&rings[index], &len)) >= 0);
+	assert_int_equal(rig.area[AREA].base[DATA], TOY_BYTE);
+	PUMP_UNTIL(vqs[index]->interrupts > before);
+	/* Asks for an interrupt with the next one. */
+	assert_int_equal(drv_vq_get(&rings[index], &len), -1);
+}
+
+static bool status_has(u8 bits)
+{
+	return (vm->vdev.config->get_status(&vm->vdev) & bits) == bits;
+}
+
+/* ---- life ---- */
+
+static int start_with(u32 max_message)
+{
+	struct xvm_ipc_dev_add desc = { .num = NUM, .device_id = TOY_ID };
+
+	configs_told = released = 0;
+	kvirtio_driver = &good;
+	tap_start(max_message, XVM_DEFAULT_CREDITS);
+	drv_start_with(&drv, &rig, XVM_DEFAULT_RING_ORDER, max_message, XVM_DEFAULT_CREDITS);
+	rig_add(&rig, &desc, -1);
+	DRV_UNTIL(&drv, drv.device_state[NUM] == VIRTIO_MSG_DEVICE_READY);
+	rig_area_new(&rig, AREA, PAGES);
+	assert_int_equal(drv_area_add(&drv, AREA, NUM, PAGES), XVM_STATUS_OK);
+	vm = vmsg_device_alloc(&bus_ops, &parent, NUM, max_message);
+	assert_non_null(vm);
+	return 0;
+}
+
+static int start(void **state)
+{
+	(void)state;
+	return start_with(VIRTIO_MSG_OFFER_BYTES);
+}
+
+static int start_small(void **state)
+{
+	(void)state;
+	return start_with(VIRTIO_MSG_SET_VQUEUE_BYTES);
+}
+
+static int end(const char *lists)
+{
+	vmsg_device_put(vm);
+	assert_int_equal(released, 1);
+	drv_sync(&drv);
+	drv_stop(&drv);
+	return tap_stop(lists) ? -1 : 0;
+}
+
+static int stop(void **state)
+{
+	(void)state;
+	return end("DRV DEV BUS");
+}
+
+/* For what the module is known not to keep yet: the case judged by itself. */
+static int stop_known(void **state)
+{
+	(void)state;
+	return end("DEV BUS");
+}
+
+static void up(void)
+{
+	assert_int_equal(vmsg_device_register(vm), 0);
+	assert_int_equal(kvirtio_probe_result, 0);
+	assert_true(status_has(VIRTIO_CONFIG_S_DRIVER_OK));
+}
+
+static void judged(const char *ids)
+{
+	char id[8] = "";
+	const char *at;
+
+	for (at = ids; *at; at += 3) {
+		snprintf(id, sizeof(id), "DRV-%.2s", at);
+		if (!xvm_observer_judged(tap_observer(), id))
+			fail_msg("%s was not judged", id);
+	}
+}
+
+/* Findings so far that name a statement. */
+static u32 found(const char *id)
+{
+	const struct xvm_finding *list;
+	u32 i, n = xvm_observer_findings(tap_observer(), &list), count = 0;
+
+	for (i = 0; i < n && i < XVM_OBSERVER_KEPT; i++)
+		count += strstr(list[i].rules, id) != NULL;
+	return count;
+}
+
+static void order(u8 word)
+{
+	vm->vdev.config->set(&vm->vdev, 0, &word, 1);
+}
+
+/* ---- cases ---- */
+
+static void test_life(void **state)
+{
+	(void)state;
+	up();
+	assert_int_equal(vm->vdev.id.device, TOY_ID);
+	assert_true(__virtio_test_bit(&vm->vdev, VIRTIO_F_VERSION_1));
+	assert_true(__virtio_test_bit(&vm->vdev, VIRTIO_F_ACCESS_PLATFORM));
+	io(0);
+	io(1);
+	io(0);
+	vmsg_device_unregister(vm);
+	assert_int_equal(drv_status(&drv, NUM), VIRTIO_CONFIG_S_ACKNOWLEDGE);
+	judged("01 07 08 09 10 11 13 14 15 16 17 18 19 20 21 23 24 27 28 29 30 31 32 33 40 42 43 44 "
+	       "45 46 48 49 52 ");
+}
+
+/* Written at the generation that was read; a change is told to the driver and read again. */
+static void test_config(void **state)
+{
+	u8 before[TOY_CONFIG], after[TOY_CONFIG];
+
+	(void)state;
+	up();
+	kvirtio_cread(&vm->vdev, 0, before, sizeof(before));
+	order(TOY_CHANGE);
+	PUMP_UNTIL(vm->vdev.config_changes);
+	kvirtio_cread(&vm->vdev, 0, after, sizeof(after));
+	assert_memory_not_equal(before, after, TOY_CONFIG);
+	order(TOY_CHANGE);
+	io(0);
+	judged("05 18 21 22 36 46 47 ");
+	vmsg_device_unregister(vm);
+}
+
+/* Beyond the configuration nothing is asked for; the driver gets zeroes. */
+static void test_config_range(void **state)
+{
+	u8 buf[4] = { 1, 1, 1, 1 };
+
+	(void)state;
+	up();
+	vm->vdev.config->get(&vm->vdev, TOY_CONFIG - 2, buf, 4);
+	assert_int_equal(xvm_get32(buf), 0);
+	vm->vdev.config->set(&vm->vdev, TOY_CONFIG, buf, 1);
+	vmsg_device_unregister(vm);
+}
+
+static bool write_took(u8 word)
+{
+	u8 is = 0;
+
+	order(word);
+	vm->vdev.config->get(&vm->vdev, 0, &is, 1);
+	return is == word;
+}
+
+/* A write refused for its generation is done again with the one the device has now. */
+static void test_stale_write(void **state)
+{
+	(void)state;
+	up();
+	vm->generation--;
+	assert_true(write_took(TOY_SLOW));
+	vmsg_device_unregister(vm);
+}
+
+/* DRV-05: a generation that came by EVENT_CONFIG counts. */
+static void test_event_generation(void **state)
+{
+	u32 before;
+
+	(void)state;
+	up();
+	order(TOY_CHANGE);
+	PUMP_UNTIL(vm->vdev.config_changes);
+	vm->generation--;	/* as if the change had been the device's own, told by the event */
+	vmsg_event_config(vm, &drv.config[NUM]);
+	before = found("DRV-05");
+	order(TOY_CHANGE);
+	vmsg_device_unregister(vm);
+	if (found("DRV-05") > before)
+		test_skip("the module does not take the generation of EVENT_CONFIG");
+}
+
+/* DRV-06, DRV-22: a refused write is followed by a read before it is tried again. */
+static void test_read_before_retry(void **state)
+{
+	u32 asked;
+
+	(void)state;
+	up();
+	vm->generation--;
+	asked = xvm_observer_judged(tap_observer(), "DRV-46");
+	order(TOY_SLOW);
+	asked = xvm_observer_judged(tap_observer(), "DRV-46") - asked;
+	vmsg_device_unregister(vm);
+	if (!asked)
+		test_skip("the module tries a refused write again without reading first");
+}
+
+/* DRV-22: a first write, with nothing read yet. */
+static void test_first_write(void **state)
+{
+	(void)state;
+	kvirtio_driver = &no_read;
+	up();
+	order(TOY_SLOW);
+	vmsg_device_unregister(vm);
+	if (found("DRV-22"))
+		test_skip("the module's first write guesses the generation");
+}
+
+/* DRV-23: a queue that is in use already is not programmed. */
+static void test_queue_in_use(void **state)
+{
+	struct xvm_msg_vqueue m = {
+		.index = 0, .size = 8, .desc_addr = xvm_addr_make(AREA, 0xc000),
+		.driver_addr = xvm_addr_make(AREA, 0xd000), .device_addr = xvm_addr_make(AREA, 0xe000),
+	};
+	bool refused;
+
+	(void)state;
+	up();
+	kvirtio_remove_driver(&vm->vdev);
+	/* Somebody else set it up. */
+	drv_set_vqueue(&drv, NUM, &m);
+	refused = find_vqs(&vm->vdev) != 0;
+	kvirtio_remove_driver(&vm->vdev);
+	vmsg_device_unregister(vm);
+	if (!refused)
+		test_skip("the module does not look whether a queue is inactive");
+}
+
+static void test_needs_reset(void **state)
+{
+	(void)state;
+	up();
+	io(0);
+	order(TOY_BREAK);
+	PUMP_UNTIL(vm->vdev.config_changes);
+	assert_true(status_has(VIRTIO_CONFIG_S_NEEDS_RESET));
+	kvirtio_remove_driver(&vm->vdev);
+	assert_false(status_has(VIRTIO_CONFIG_S_NEEDS_RESET));
+	vmsg_device_unregister(vm);
+}
+
+static void test_refused(void **state)
+{
+	(void)state;
+	/* A device that cannot be had: the answers stay within what the module asks. */
+	vm->max_message = VIRTIO_MSG_SET_VQUEUE_BYTES - 1;
+	assert_int_equal(vmsg_device_register(vm), -EPROTO);
+}
+
+static void test_small(void **state)
+{
+	u8 config[TOY_CONFIG];
+
+	(void)state;
+	up();
+	kvirtio_cread(&vm->vdev, 0, config, sizeof(config));
+	order(TOY_CHANGE);
+	io(0);
+	vmsg_device_unregister(vm);
+}
+
+/* The device goes: what is asked of it fails, and the module lets go. */
+static void test_removal(void **state)
+{
+	(void)state;
+	up();
+	io(0);
+	rig_del(&rig, NUM, true);
+	DRV_UNTIL(&drv, drv.device_state[NUM] == VIRTIO_MSG_DEVICE_REMOVED);
+	vmsg_device_unregister(vm);
+	assert_true(vm->lost);
+}
+
+/* Numbers that no queue has, and events before there are queues. */
+static void test_strange_events(void **state)
+{
+	struct xvm_msg_event_config m = { .device_status = 0, .generation = 99, .length = 4 };
+
+	(void)state;
+	assert_false(vmsg_event_used(vm, 0));
+	vmsg_event_config(vm, &m);
+	up();
+	assert_int_equal(vm->vdev.config_changes, 1);
+	assert_false(vmsg_event_used(vm, TOY_QUEUES));
+	assert_false(vmsg_event_used(vm, 0xffffffff));
+	assert_true(vmsg_event_used(vm, 1));
+	assert_int_equal(vqs[1]->interrupts, 1);
+	io(0);
+	vmsg_device_unregister(vm);
+}
+
+#define CASE(f) cmocka_unit_test_setup_teardown(f, start, stop)
+#define KNOWN(f) cmocka_unit_test_setup_teardown(f, start, stop_known)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(test_life), CASE(test_config), CASE(test_config_range), KNOWN(test_stale_write),
+		KNOWN(test_event_generation), KNOWN(test_read_before_retry), KNOWN(test_first_write),
+		KNOWN(test_queue_in_use), CASE(test_needs_reset), CASE(test_refused),
+		cmocka_unit_test_setup_teardown(test_small, start_small, stop), CASE(test_removal),
+		CASE(test_strange_events),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

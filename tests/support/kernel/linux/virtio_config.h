@@ -1,0 +1,2 @@
+#include_next <linux/virtio_config.h>
+#include "../shim.h"
