@@ -383,22 +383,36 @@ static struct xenbus_driver driver = {
 	.not_essential = true,
 };
 
+/*
+ * Registering waits up to 30 s for back-ends to connect. Nobody at insmod or
+ * boot needs that: devices appear when they appear.
+ */
+static bool registered;
+
+static void register_driver(struct work_struct *work)
+{
+	int err = xenbus_register_frontend(&driver);
+
+	if (err)
+		pr_err("xen-virtio-msg: registering the xenbus driver failed: %d\n", err);
+	registered = !err;
+}
+static DECLARE_WORK(register_work, register_driver);
+
 static int __init xvm_init(void)
 {
-	int err;
-
 	if (!xen_domain())
 		return -ENODEV;
 	xvm_stats_init();
-	err = xenbus_register_frontend(&driver);
-	if (err)
-		xvm_stats_exit();
-	return err;
+	queue_work(system_unbound_wq, &register_work);
+	return 0;
 }
 
 static void __exit xvm_exit(void)
 {
-	xenbus_unregister_driver(&driver);
+	flush_work(&register_work);
+	if (registered)
+		xenbus_unregister_driver(&driver);
 	xvm_gmem_exit();
 	xvm_stats_exit();
 }
