@@ -381,12 +381,35 @@ int xvm_guests_on_store(struct xvm_daemon *daemon)
 	return got;
 }
 
+/*
+ * Bus nodes of guests that went while no daemon ran: libxl does not know them. A
+ * living guest's are taken over with its disks, or are stale without a front.
+ */
+static void sweep_bus(void *arg, const char *name)
+{
+	struct xvm_daemon *daemon = arg;
+	char path[XVM_STORE_PATH_BYTES], front[XVM_STORE_PATH_BYTES], stop[XVM_STORE_PATH_BYTES];
+	u32 domid;
+
+	if (xvm_parse_u32(name, strlen(name), 0x7fef, &domid))
+		return;
+	xvm_store_path(front, "/local/domain/%u/device/" XVM_XENBUS_KIND "/0", domid);
+	if (daemon->store->ops->domain_alive(daemon->store, domid) &&
+	    xvm_store_exists(daemon->store, XVM_STORE_NO_TXN, front))
+		return;
+	xvm_store_path(path, "/local/domain/%u/backend/" XVM_XENBUS_KIND "/%u", daemon->own_domid, domid);
+	xvm_store_path(stop, "/local/domain/%u/backend", daemon->own_domid);
+	xvm_store_prune(daemon->store, XVM_STORE_NO_TXN, path, stop);
+}
+
 int xvm_guests_start(struct xvm_daemon *daemon)
 {
 	struct xvm_store *store = daemon->store;
 	char path[XVM_STORE_PATH_BYTES];
 	int err;
 
+	xvm_store_path(path, "/local/domain/%u/backend/" XVM_XENBUS_KIND, daemon->own_domid);
+	store->ops->list(store, XVM_STORE_NO_TXN, path, sweep_bus, daemon);
 	disks_dir(daemon, path);
 	err = store->ops->watch(store, path, TOKEN_DISKS);
 	if (!err)

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 #include "../base/fdsock.h"
 
@@ -48,6 +49,7 @@ static void __attribute__((noreturn)) child_main(int sock, const struct xvm_imag
 		_exit(1);
 	close_range(4, ~0u, 0);
 	signal(SIGTERM, SIG_DFL);
+	prctl(PR_SET_NAME, "xvmsgd-opener");
 	opened.err = xvm_image_open(request, &opened.image, &fd, opened.why);
 	if (opened.err)
 		fd = -1;

@@ -571,6 +571,27 @@ static void test_stop_and_start(void **state)
 	nothing_left(GOOD);
 }
 
+/* libxl knows nothing of the bus: what it leaves of a guest that goes while no daemon runs is ours to remove. */
+static void test_guest_goes_without_daemon(void **state)
+{
+	u32 i;
+
+	(void)state;
+	connected(GOOD);
+	xvm_guests_stop(&d);
+	for (i = 0; i < 2000 && !stopped; i++) {
+		pump();
+		usleep(1000);
+	}
+	daemon_die();
+	fake_store_del(d.store, "/local/domain/0/backend/virtio_disk");
+	fake_store_del(d.store, P("/local/domain/%d", GOOD));
+	assert_true(is(P(BUS "/state", GOOD), "6"));
+	daemon_start();
+	let_run(20);
+	assert_int_equal(fake_store_count(d.store, "/local/domain/0/backend"), 1);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -590,6 +611,7 @@ int main(int argc, char **argv)
 		CASE(test_node_replaced),
 		CASE(test_domain_dies),
 		CASE(test_stop_and_start),
+		CASE(test_guest_goes_without_daemon),
 	};
 	int fd, failed;
 
