@@ -24,7 +24,7 @@ define check_suite
 @B=$(B) tests/run $(1) $(3)
 endef
 
-.PHONY: check check-unit check-loop check-fuzz fuzz fuzz-programs
+.PHONY: check check-unit check-loop check-fuzz check-conformance fuzz fuzz-programs
 check-unit:
 	$(call check_suite,unit,$(UNIT_BIN),$(UNIT_SRC) tools/check-includes tools/check-docs)
 
@@ -34,8 +34,12 @@ check-loop:
 check-fuzz:
 	$(call check_suite,fuzz,$(REPLAY_BIN),$(FUZZ_SRC))
 
+# Reads what the other suites left in $(B)/check, so it comes last.
+check-conformance:
+	@B=$(B) tests/run conformance tools/check-conformance
+
 # One after the other, so that no suite slows another one down; all of them, whatever fails.
-CHECK_SUITES ?= unit loop fuzz xen
+CHECK_SUITES ?= unit loop fuzz xen conformance
 check:
 	@rm -rf $(B)/check
 	@mkdir -p $(B)/check

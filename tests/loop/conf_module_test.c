@@ -34,11 +34,23 @@ static u32 configs_told, released;
 
 /* ---- the bus under the module ---- */
 
+static bool spoil;	/* have the device refuse FEATURES_OK */
+
+/* Bit 20 was not offered: with it acknowledged, FEATURES_OK does not stay. */
+static void spoil_features(const u8 *msg)
+{
+	if (msg[VIRTIO_MSG_HDR_ID] == VIRTIO_MSG_SET_DEVICE_STATUS &&
+	    xvm_msg_get_u32(msg) & VIRTIO_CONFIG_S_FEATURES_OK)
+		drv_set_features(&drv, NUM, 1ull << 20);
+}
+
 static int bus_transfer(struct vmsg_device *dev, const u8 *msg, u32 len, u8 *answer)
 {
 	u8 copy[512];
 	u32 n;
 
+	if (spoil)
+		spoil_features(msg);
 	memcpy(copy, msg, len);
 	n = drv_ask(&drv, copy, len);
 	if (!n)
@@ -185,6 +197,7 @@ static int start_with(u32 max_message)
 	struct xvm_ipc_dev_add desc = { .num = NUM, .device_id = TOY_ID };
 
 	configs_told = released = 0;
+	spoil = false;
 	kvirtio_driver = &good;
 	tap_start(max_message, XVM_DEFAULT_CREDITS);
 	drv_start_with(&drv, &rig, XVM_DEFAULT_RING_ORDER, max_message, XVM_DEFAULT_CREDITS);
@@ -422,6 +435,19 @@ static void test_refused(void **state)
 	assert_int_equal(vmsg_device_register(vm), -EPROTO);
 }
 
+/* The device does not take the features: no queue is set up, the driver is not there. */
+static void test_features_refused(void **state)
+{
+	(void)state;
+	spoil = true;
+	assert_int_equal(vmsg_device_register(vm), 0);
+	assert_int_not_equal(kvirtio_probe_result, 0);
+	assert_false(status_has(VIRTIO_CONFIG_S_FEATURES_OK));
+	assert_true(status_has(VIRTIO_CONFIG_S_FAILED));
+	assert_int_equal(xvm_observer_judged(tap_observer(), "DRV-49"), 0);
+	vmsg_device_unregister(vm);
+}
+
 static void test_small(void **state)
 {
 	u8 config[TOY_CONFIG];
@@ -473,6 +499,7 @@ int main(void)
 		CASE(test_life), CASE(test_config), CASE(test_config_range), KNOWN(test_stale_write),
 		KNOWN(test_event_generation), KNOWN(test_read_before_retry), KNOWN(test_first_write),
 		KNOWN(test_queue_in_use), CASE(test_needs_reset), CASE(test_refused),
+		KNOWN(test_features_refused),
 		cmocka_unit_test_setup_teardown(test_small, start_small, stop), CASE(test_removal),
 		CASE(test_strange_events),
 	};
