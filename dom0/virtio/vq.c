@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Split virtqueue, device side: the contract is in vq.h. Owns positions and
- * the set of heads that are out; must not know devices, messages or Xen.
- * Called by vdev.c, and by tests and the fuzzer directly.
+ * Virtqueue, device side: the contract of vq.h, what is out and in which order
+ * it goes back, and the split ring; the packed one is in vq_packed.c. Must not
+ * know devices, messages or Xen. Called by vdev.c, and by tests and the fuzzer
+ * directly.
  *
  * Every shared word is loaded once, every descriptor copied once, and only
  * the private copy is checked and used.
  */
-#include "vq.h"
+#include "vq_priv.h"
 
 /* Layout of the three parts (virtio 1.2, sections 2.7.5, 2.7.6, 2.7.8) */
-#define DESC_BYTES		16u
 #define AVAIL_FLAGS		0u
 #define AVAIL_IDX		2u
 #define AVAIL_RING		4u
@@ -19,59 +19,10 @@
 #define USED_RING		4u
 #define USED_ELEM_BYTES		8u
 
-#define DESC_F_NEXT		1u
-#define DESC_F_WRITE		2u
-#define DESC_F_INDIRECT		4u
 #define AVAIL_F_NO_INTERRUPT	1u
 #define USED_F_NO_NOTIFY	1u
 
 #define CHAIN_MAX_BYTES		(1ull << 31)
-
-/* A private copy of a descriptor. */
-struct vq_desc {
-	u64 addr;
-	u32 len;
-	u16 flags, next;
-};
-
-/* Where the walk of one chain is. */
-struct vq_walk {
-	const u8 *table;	/* queue's own table or an indirect one */
-	u32 entries;		/* of that table */
-	u32 steps, limit;	/* descriptors seen, and how many may be */
-	bool indirect;
-	struct iovec *iov;
-	u32 max_iov, n, nout;
-	u64 out_bytes, in_bytes;
-};
-
-/* The ring words are 16 bits wide and 2-aligned; plat.h has the 32-bit ones. */
-static u16 load16(const u8 *p)
-{
-	return le16toh(__atomic_load_n((const u16 *)p, __ATOMIC_RELAXED));
-}
-
-static u16 acquire16(const u8 *p)
-{
-	return le16toh(__atomic_load_n((const u16 *)p, __ATOMIC_ACQUIRE));
-}
-
-static void store16(u8 *p, u16 v)
-{
-	__atomic_store_n((u16 *)p, htole16(v), __ATOMIC_RELAXED);
-}
-
-static void publish16(u8 *p, u16 v)
-{
-	__atomic_store_n((u16 *)p, htole16(v), __ATOMIC_RELEASE);
-}
-
-static int vq_fault(struct xvm_vq *vq, int err, const char *fault, u64 value)
-{
-	vq->fault = fault;
-	vq->fault_value = (u32)value;
-	return err;
-}
 
 static u8 *avail_event(const struct xvm_vq *vq)
 {
@@ -83,8 +34,38 @@ static const u8 *used_event(const struct xvm_vq *vq)
 	return vq->avail + AVAIL_RING + 2 * vq->config.size;
 }
 
-static bool head_taken(const struct xvm_vq *vq, u16 head)
+/* ---- what is out ---- */
+
+/*
+ * The split ring marks heads in a bitmap. Packed ids are any 16 bits, and with
+ * IN_ORDER the order counts: those are listed, in the order they were popped.
+ */
+static bool is_listed(const struct xvm_vq *vq)
 {
+	return vq->packed || vq->in_order;
+}
+
+static struct xvm_vq_out *out_at(struct xvm_vq *vq, u32 i)
+{
+	return &vq->out[(vq->out_first + i) % XVM_VQ_MAX_SIZE];
+}
+
+/* The list is no longer than the queue; most drivers keep a few. */
+static u32 out_find(const struct xvm_vq *vq, u16 head)
+{
+	u32 i;
+
+	for (i = 0; i < vq->out_count; i++) {
+		if (vq->out[(vq->out_first + i) % XVM_VQ_MAX_SIZE].head == head)
+			break;
+	}
+	return i;
+}
+
+bool vq_is_out(const struct xvm_vq *vq, u16 head)
+{
+	if (is_listed(vq))
+		return out_find(vq, head) < vq->out_count;
 	return vq->taken[head / 64] >> (head % 64) & 1;
 }
 
@@ -98,7 +79,20 @@ static void head_mark(struct xvm_vq *vq, u16 head, bool taken)
 		vq->taken[head / 64] &= ~bit;
 }
 
-int xvm_vq_enable(struct xvm_vq *vq, const struct xvm_vq_config *config, bool event_idx)
+static void out_add(struct xvm_vq *vq, u16 head, u16 descs)
+{
+	struct xvm_vq_out out = { .head = head, .descs = descs };
+
+	vq->in_flight++;
+	if (is_listed(vq))
+		*out_at(vq, vq->out_count++) = out;
+	else
+		head_mark(vq, head, true);
+}
+
+/* ---- set-up ---- */
+
+static int split_place(struct xvm_vq *vq, const struct xvm_vq_config *config)
 {
 	u8 *desc, *avail, *used;
 	u32 size = config->size;
@@ -117,11 +111,23 @@ int xvm_vq_enable(struct xvm_vq *vq, const struct xvm_vq_config *config, bool ev
 		return vq_fault(vq, -EINVAL, "ring is not in an area", !desc ? 0 : !avail ? 1 : 2);
 
 	xvm_vq_reset(vq);
-	vq->config = *config;
 	vq->desc = desc;
 	vq->avail = avail;
 	vq->used = used;
-	vq->event_idx = event_idx;
+	return 0;
+}
+
+int xvm_vq_enable(struct xvm_vq *vq, const struct xvm_vq_config *config, u32 how)
+{
+	int err;
+
+	err = how & XVM_VQ_PACKED ? packed_place(vq, config) : split_place(vq, config);
+	if (err)
+		return err;
+	vq->config = *config;
+	vq->packed = how & XVM_VQ_PACKED;
+	vq->event_idx = how & XVM_VQ_EVENT_IDX;
+	vq->in_order = how & XVM_VQ_IN_ORDER;
 	vq->enabled = true;
 	return 0;
 }
@@ -151,7 +157,7 @@ static struct vq_desc read_desc(const u8 *table, u32 index)
  * before it, but it ends the chain, and tables do not nest (virtio 1.2,
  * section 2.7.5.3). A table may be longer than the walk through it.
  */
-static int walk_enter(struct xvm_vq *vq, struct vq_walk *walk, const struct vq_desc *desc)
+int vq_walk_enter(struct xvm_vq *vq, struct vq_walk *walk, const struct vq_desc *desc)
 {
 	if (walk->indirect)
 		return vq_fault(vq, -EPROTO, "indirect table inside an indirect table", desc->flags);
@@ -178,7 +184,7 @@ static int walk_enter(struct xvm_vq *vq, struct vq_walk *walk, const struct vq_d
  * A buffer of length 0 is refused: the address of no byte cannot be checked,
  * and no driver sends one. Bounds the sums, so the u32 of xvm_chain hold them.
  */
-static int walk_add(struct xvm_vq *vq, struct vq_walk *walk, const struct vq_desc *desc)
+int vq_walk_add(struct xvm_vq *vq, struct vq_walk *walk, const struct vq_desc *desc)
 {
 	bool write = desc->flags & DESC_F_WRITE;
 	void *base;
@@ -217,10 +223,10 @@ static int walk_chain(struct xvm_vq *vq, struct vq_walk *walk, u32 index)
 			return vq_fault(vq, -EPROTO, "chain longer than the queue", walk->limit);
 		desc = read_desc(walk->table, index);
 		if (desc.flags & DESC_F_INDIRECT) {
-			err = walk_enter(vq, walk, &desc);
+			err = vq_walk_enter(vq, walk, &desc);
 			index = 0;
 		} else {
-			err = walk_add(vq, walk, &desc);
+			err = vq_walk_add(vq, walk, &desc);
 			if (!err && !(desc.flags & DESC_F_NEXT))
 				return 0;
 			index = desc.next;
@@ -247,33 +253,43 @@ static int next_head(struct xvm_vq *vq, u16 *head)
 	if (*head >= size)
 		return vq_fault(vq, -EPROTO, "head beyond the queue", *head);
 	/* A chain given twice would be two requests on one buffer, and in_flight above size. */
-	if (head_taken(vq, *head))
+	if (vq_is_out(vq, *head))
 		return vq_fault(vq, -EPROTO, "head is already in use by the device", *head);
 	return 1;
+}
+
+/* As packed_next. */
+static int split_next(struct xvm_vq *vq, struct vq_walk *walk, u16 *head)
+{
+	int ret = next_head(vq, head), err;
+
+	if (ret <= 0)
+		return ret;
+	walk->table = vq->desc;
+	walk->entries = walk->limit = vq->config.size;
+	err = walk_chain(vq, walk, *head);
+	return err ? err : 1;
 }
 
 int xvm_vq_pop(struct xvm_vq *vq, struct xvm_chain *chain, struct iovec *iov, u32 max_iov)
 {
 	struct vq_walk walk = { .iov = iov, .max_iov = max_iov };
-	u16 head;
+	u16 head, descs = 0;
 	int ret;
 
 	if (!vq->enabled || vq->stopped)
 		return 0;
 	if (vq->fault)
 		return -EPROTO;
-	ret = next_head(vq, &head);
+	ret = vq->packed ? packed_next(vq, &walk, &head, &descs) : split_next(vq, &walk, &head);
 	if (ret <= 0)
 		return ret;
-	walk.table = vq->desc;
-	walk.entries = walk.limit = vq->config.size;
-	ret = walk_chain(vq, &walk, head);
-	if (ret)
-		return ret;
 
-	vq->last_avail++;
-	vq->in_flight++;
-	head_mark(vq, head, true);
+	if (vq->packed)
+		packed_take(vq, descs);
+	else
+		vq->last_avail++;
+	out_add(vq, head, descs);
 	chain->head = head;
 	chain->nout = (u16)walk.nout;
 	chain->nin = (u16)(walk.n - walk.nout);
@@ -284,29 +300,73 @@ int xvm_vq_pop(struct xvm_vq *vq, struct xvm_chain *chain, struct iovec *iov, u3
 	return 1;
 }
 
+/* ---- giving back ---- */
+
+/* The list is never read again: a stopped queue ends with a reset. */
 void xvm_vq_drop(struct xvm_vq *vq, u16 head)
 {
-	head_mark(vq, head, false);
+	if (!is_listed(vq))
+		head_mark(vq, head, false);
 	vq->in_flight--;
 }
 
-void xvm_vq_push(struct xvm_vq *vq, u16 head, u32 len)
+static void put_used(struct xvm_vq *vq, u16 head, u16 descs, u32 len)
 {
 	u32 at = vq->used_next & (vq->config.size - 1);
 	u8 *elem = vq->used + USED_RING + USED_ELEM_BYTES * at;
 
+	if (vq->packed) {
+		packed_put(vq, head, descs, len);
+		return;
+	}
 	/* The driver looks at these only once flush has moved used.idx past them. */
 	xvm_shm_store32(elem, head);
 	xvm_shm_store32(elem + 4, len);
 	vq->used_next++;
-	xvm_vq_drop(vq, head);
+}
+
+/* IN_ORDER: what is done goes back when all that was popped before it has. */
+static void push_in_order(struct xvm_vq *vq, struct xvm_vq_out *out, u32 len)
+{
+	out->done = true;
+	out->len = len;
+	while (vq->out_count && out_at(vq, 0)->done) {
+		out = out_at(vq, 0);
+		put_used(vq, out->head, out->descs, out->len);
+		vq->out_first = (vq->out_first + 1) % XVM_VQ_MAX_SIZE;
+		vq->out_count--;
+	}
+}
+
+void xvm_vq_push(struct xvm_vq *vq, u16 head, u32 len)
+{
+	struct xvm_vq_out *out;
+
+	vq->in_flight--;
+	if (!is_listed(vq)) {
+		put_used(vq, head, 0, len);
+		head_mark(vq, head, false);
+		return;
+	}
+	out = out_at(vq, out_find(vq, head));
+	if (vq->in_order) {
+		push_in_order(vq, out, len);
+		return;
+	}
+	put_used(vq, head, out->descs, len);
+	/* The order of the others does not matter then. */
+	*out = *out_at(vq, --vq->out_count);
 }
 
 bool xvm_vq_flush(struct xvm_vq *vq)
 {
 	u16 old = vq->used_flushed, now = vq->used_next, event;
 
-	if (now == old || !vq->enabled)
+	if (!vq->enabled)
+		return false;
+	if (vq->packed)
+		return packed_flush(vq);
+	if (now == old)
 		return false;
 	/* Release: data, status and used elements are visible before the index that covers them. */
 	publish16(vq->used + USED_IDX, now);
@@ -326,6 +386,8 @@ bool xvm_vq_arm(struct xvm_vq *vq)
 {
 	if (!vq->enabled || vq->stopped)
 		return false;
+	if (vq->packed)
+		return packed_arm(vq);
 	if (vq->event_idx)
 		store16(avail_event(vq), vq->last_avail);
 	else
@@ -340,7 +402,11 @@ bool xvm_vq_arm(struct xvm_vq *vq)
 
 void xvm_vq_disarm(struct xvm_vq *vq)
 {
+	if (!vq->enabled || vq->stopped)
+		return;
+	if (vq->packed)
+		packed_disarm(vq);
 	/* With event index nothing is to do: the driver passes avail_event once and is quiet then. */
-	if (vq->enabled && !vq->stopped && !vq->event_idx)
+	else if (!vq->event_idx)
 		store16(vq->used + USED_FLAGS, USED_F_NO_NOTIFY);
 }

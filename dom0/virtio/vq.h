@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Device side of one split virtqueue (virtio 1.2, section 2.7) over areas.
- * Pops descriptor chains as iovecs, pushes used elements, decides about
+ * Device side of one virtqueue over areas, split or packed (virtio 1.2,
+ * sections 2.7 and 2.8). Pops descriptor chains as iovecs, pushes used
+ * elements, with VIRTIO_F_IN_ORDER in the order they were popped, decides about
  * notifications by VIRTIO_F_EVENT_IDX or flags. No I/O, no threads.
  *
  * Trust: every word of the rings and of the descriptors is the driver's and
  * may change while we look. Each is loaded once into private memory and
- * bounded before use; last_avail and used_next are private and only published.
+ * bounded before use; positions are private and only published.
  */
 #ifndef XVM_DOM0_VIRTIO_VQ_H
 #define XVM_DOM0_VIRTIO_VQ_H
@@ -17,8 +18,20 @@
 #define XVM_VQ_MAX_SIZE 1024
 
 struct xvm_vq_config {
-	u32 size;		/* 0: not configured; power of two, at most max_size */
+	u32 size;		/* 0: not configured; at most max_size; split: power of two */
 	u64 desc, driver, device;
+};
+
+/* What was negotiated, for xvm_vq_enable. */
+#define XVM_VQ_EVENT_IDX	1u
+#define XVM_VQ_PACKED		2u
+#define XVM_VQ_IN_ORDER		4u
+
+/* A buffer that was popped, for the queues that must remember more than that. */
+struct xvm_vq_out {
+	u16 head, descs;	/* descs: places in a packed ring */
+	u32 len;
+	bool done;		/* pushed with len, behind others that are not */
 };
 
 struct xvm_vq {
@@ -27,14 +40,20 @@ struct xvm_vq {
 	u16 max_size;
 	struct xvm_vq_config config;
 	bool enabled;		/* configured, checked, and not reset since */
-	bool event_idx;		/* negotiated */
+	bool event_idx, packed, in_order;	/* negotiated */
 	u8 *desc, *avail, *used;	/* host pointers of the three parts while enabled */
 	u16 last_avail;		/* private: next entry to take */
 	u16 used_next;		/* private: next used position; published by flush */
 	u16 used_flushed;	/* what the driver has been shown */
+	bool avail_wrap, used_wrap;	/* packed: laps of last_avail and used_next, odd ones are true */
+	u16 out_descs;		/* packed: descriptors of what is out */
+	u16 put_descs;		/* packed: descriptors of what was pushed since the flush, */
+	u16 first_flags;	/* and the flags of the first of them */
 	bool stopped;		/* the device is broken or being reset: the rings are left alone */
 	u32 in_flight;		/* popped and not yet pushed */
 	u64 taken[XVM_VQ_MAX_SIZE / 64];	/* which heads those are: so never more than size */
+	struct xvm_vq_out out[XVM_VQ_MAX_SIZE];	/* instead of taken, if packed or in_order */
+	u32 out_first, out_count;
 	const char *fault;	/* why pop said -EPROTO, for one log line */
 	u32 fault_value;
 };
@@ -44,18 +63,19 @@ struct xvm_vq {
  * arrays point into the iov array given to pop; the memory is the guest's.
  */
 struct xvm_chain {
-	u16 head;
+	u16 head;		/* packed: the buffer id */
 	u16 nout, nin;
 	struct iovec *out, *in;
 	u32 out_bytes, in_bytes;	/* sums; a chain above 2^31 bytes is refused */
 };
 
 /*
- * Checks and enables: size, alignment of the three addresses (16, 2, 4) against
- * the offset in the area, all of each ring inside one area. Returns 0 or
- * -EINVAL with vq->fault and fault_value; nothing is changed then but those.
+ * Checks and enables: size, alignment of the three addresses (split 16, 2, 4,
+ * packed 16, 4, 4) against the offset in the area, all of each ring inside one
+ * area. how: XVM_VQ_*. Returns 0 or -EINVAL with vq->fault and fault_value;
+ * nothing is changed then but those.
  */
-int xvm_vq_enable(struct xvm_vq *vq, const struct xvm_vq_config *config, bool event_idx);
+int xvm_vq_enable(struct xvm_vq *vq, const struct xvm_vq_config *config, u32 how);
 
 /* Forgets configuration and position. The caller has drained in_flight first. */
 void xvm_vq_reset(struct xvm_vq *vq);
@@ -73,7 +93,10 @@ int xvm_vq_pop(struct xvm_vq *vq, struct xvm_chain *chain, struct iovec *iov, u3
 /* Forgets a popped chain without a word to the driver: the queue is stopped. */
 void xvm_vq_drop(struct xvm_vq *vq, u16 head);
 
-/* Gives a chain back with len bytes written to its in part. Not shown to the driver yet. */
+/*
+ * Gives a chain back with len bytes written to its in part. Not shown to the
+ * driver yet; with IN_ORDER not before those that were popped earlier.
+ */
 void xvm_vq_push(struct xvm_vq *vq, u16 head, u32 len);
 
 /* Publishes what was pushed. True when the driver wants a notification for it. */

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Fuzz target of dom0/virtio/vq.c: the input is a short script and the memory
+ * Fuzz target of dom0/virtio/vq.c dom0/virtio/vq_packed.c: the input is a short script and the memory
  * of one area with everything in it, rings included. Pops, touches every byte
  * a chain names (the sanitizer watches the area's ends), pushes in another
  * order, flushes, arms; between steps the script changes bytes of the area.
  */
-/* LINK: dom0/virtio/vq.c dom0/virtio/iov.c */
+/* LINK: dom0/virtio/vq.c dom0/virtio/vq_packed.c dom0/virtio/iov.c */
 #include <stdint.h>
 #include <stdlib.h>
 

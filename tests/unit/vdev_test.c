@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The device object of dom0/virtio/vdev.c with a model that holds what it pops until told. */
-/* LINK: dom0/virtio/vdev.c dom0/virtio/vq.c dom0/virtio/iov.c */
+/* LINK: dom0/virtio/vdev.c dom0/virtio/vq.c dom0/virtio/vq_packed.c dom0/virtio/iov.c */
 #include "../support/test.h"
 
 #define OWNER_TYPE toy_type
