@@ -51,6 +51,10 @@ fuzz-programs: $(FUZZ_BIN)
 fuzz: fuzz-programs
 	@B=$(B) tests/fuzz/run $(FUZZ_SECONDS) $(FUZZ_SRC)
 
+# Judges a capture of a real guest as the loop tests judge theirs.
+$(B)/observe: $(patsubst %.c,$(B)/o/%.o,$(wildcard tests/support/obser*.c xen/proto/*.c) tests/support/pcapng.c)
+	$(CC) $(CFLAGS) -o $@ $^
+
 $(B)/tests/rules.mk: tests/rules $(UNIT_SRC) $(LOOP_SRC) $(FUZZ_SRC)
 	@mkdir -p $(@D)
 	@tests/rules $(filter %.c,$^) >$@
