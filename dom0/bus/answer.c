@@ -6,6 +6,7 @@
  * a choice are in docs/protocol.md, section 7.
  */
 #include "bus_priv.h"
+#include "../base/log.h"
 
 #define VENDOR_ID 0x584d5658u	/* "XVMX" */
 /* More than any driver asks for; a longer request is cut. */
@@ -160,6 +161,7 @@ static enum answer get_vqueue(struct bus_num *n, const u8 *msg, u32 len)
 
 static enum answer set_vqueue(struct bus_num *n, const u8 *msg, u32 len)
 {
+	const struct xvm_vq *vq;
 	struct xvm_vq_config config;
 	struct xvm_msg_vqueue m;
 
@@ -170,7 +172,11 @@ static enum answer set_vqueue(struct bus_num *n, const u8 *msg, u32 len)
 	config.driver = m.driver_addr;
 	config.device = m.device_addr;
 	/* There is no error field: what could not be set up has size 0 in GET_VQUEUE. */
-	xvm_vdev_set_vq(n->vdev, m.index, &config);
+	if (xvm_vdev_set_vq(n->vdev, m.index, &config) == -EINVAL) {
+		vq = xvm_vdev_vq(n->vdev, m.index);
+		log_warn("device %u: queue %u cannot be set up: %s (0x%x)", n->num, m.index,
+			 vq->fault, vq->fault_value);
+	}
 	answer_empty(n, msg);
 	return ANSWER_DONE;
 }

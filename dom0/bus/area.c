@@ -286,9 +286,8 @@ enum answer area_del(struct bus *bus, struct bus_num *n, const u8 *msg)
 		return area_status(bus, msg, XVM_STATUS_NO_AREA, 0);
 	if (n->vdev && xvm_vdev_uses_area(n->vdev, id))
 		return area_status(bus, msg, XVM_STATUS_BUSY, 0);
-	if (n->vdev && n->vdev->in_flight) {
-		/* I/O may be under way in it. Nothing new is taken until that has ended. */
-		n->vdev->draining = true;
+	/* I/O may be under way in it. Nothing new is taken until that has ended. */
+	if (n->vdev && !xvm_vdev_begin_quiet(n->vdev)) {
 		n->op = BUS_OP_AREA_DEL;
 		return ANSWER_LATER;
 	}
@@ -302,5 +301,7 @@ void area_del_finish(struct bus_num *n, const u8 *msg)
 
 	area_unmap(n->bus, a);
 	area_forget(n->bus, a);
+	if (n->vdev)
+		xvm_vdev_end_quiet(n->vdev);
 	area_status(n->bus, msg, XVM_STATUS_OK, 0);
 }

@@ -181,12 +181,6 @@ static void take_event(struct bus *bus, const struct xvm_hdr *hdr)
 		return;
 	}
 	xvm_msg_get_event_avail(bus->in, &m);
-	if (n->op == BUS_OP_AREA_DEL) {
-		/* Nothing new is taken until the area is gone; look then. */
-		if (m.vq_index < XVM_VDEV_MAX_VQS)
-			n->again |= 1ull << m.vq_index;
-		return;
-	}
 	xvm_vdev_kick(n->vdev, m.vq_index);
 }
 
@@ -262,8 +256,8 @@ static bool work(struct bus_num *n)
 		bus_num_release(n);
 		return false;
 	}
-	again = n->op == BUS_OP_AREA_DEL ? 0 : n->again;
-	n->again &= ~again;
+	again = n->again;
+	n->again = 0;
 	for (i = 0; again && n->vdev; i++, again >>= 1)
 		if (again & 1)
 			xvm_vdev_kick(n->vdev, i);
@@ -297,7 +291,7 @@ bool bus_pass(struct bus *bus)
 		bus->host->notify(bus->arg);
 	/* What is only held back for room must not keep us spinning. */
 	for (n = bus->ready; n && !more; n = n->ready_next)
-		more = (n->again && n->op != BUS_OP_AREA_DEL) || n->drained || !bus->held;
+		more = n->again || n->drained || !bus->held;
 	return more;
 }
 

@@ -152,20 +152,25 @@ void xvm_vdev_config_changed(struct xvm_vdev *vdev)
 
 /* ---- status ---- */
 
-void xvm_vdev_ready(struct xvm_vdev *vdev)
+static void look_at_all(struct xvm_vdev *vdev)
 {
 	u32 i;
 
+	for (i = 0; i < vdev->num_vqs; i++) {
+		if (vdev->vq[i].enabled)
+			vdev->ops->again(vdev, &vdev->vq[i]);
+	}
+}
+
+void xvm_vdev_ready(struct xvm_vdev *vdev)
+{
 	if (vdev->ready || vdev->resetting ||
 	    (vdev->status & (XVM_S_DRIVER_OK | XVM_S_NEEDS_RESET)) != XVM_S_DRIVER_OK)
 		return;
 	vdev->ready = true;
 	vdev->ops->state(vdev, XVM_DEV_DRIVER_OK, "");
 	/* What the driver queued and notified before this was ignored: look at all of it. */
-	for (i = 0; i < vdev->num_vqs; i++) {
-		if (vdev->vq[i].enabled)
-			vdev->ops->again(vdev, &vdev->vq[i]);
-	}
+	look_at_all(vdev);
 }
 
 static void vdev_start(struct xvm_vdev *vdev)
@@ -213,6 +218,9 @@ void xvm_vdev_broken(struct xvm_vdev *vdev, const char *reason)
 	stop_queues(vdev);
 	vdev->ops->config_changed(vdev);
 	vdev->ops->state(vdev, XVM_DEV_BROKEN, reason);
+	/* There are no kicks any more, so nothing can wait for one. */
+	if (vdev->type->cancel)
+		vdev->type->cancel(vdev, NULL);
 }
 
 /* ---- reset ---- */
@@ -238,6 +246,7 @@ bool xvm_vdev_begin_reset(struct xvm_vdev *vdev)
 {
 	vdev->resetting = true;
 	vdev->drain_vq = NULL;
+	vdev->quiet = false;
 	vdev->draining = false;		/* so that cancel's completions do not end it before we do */
 	stop_queues(vdev);
 	if (vdev->type->cancel)
@@ -318,8 +327,9 @@ int xvm_vdev_set_vq(struct xvm_vdev *vdev, u32 index, const struct xvm_vq_config
 	if (vq->in_flight || vdev->resetting)
 		return -EBUSY;
 	xvm_vq_reset(vq);
+	err = xvm_vq_enable(vq, config, vdev->acked & XVM_F_EVENT_IDX ? XVM_VQ_EVENT_IDX : 0);
+	/* A broken device stays stopped until it is reset as a whole. */
 	vq->stopped = vdev->status & XVM_S_NEEDS_RESET;
-	err = xvm_vq_enable(vq, config, vdev->acked & XVM_F_EVENT_IDX);
 	/* A notification may have come before the message that makes the queue live. */
 	if (!err && vdev->ready)
 		vdev->ops->again(vdev, vq);
@@ -339,6 +349,21 @@ bool xvm_vdev_uses_area(const struct xvm_vdev *vdev, u32 area)
 			return true;
 	}
 	return false;
+}
+
+bool xvm_vdev_begin_quiet(struct xvm_vdev *vdev)
+{
+	vdev->quiet = true;
+	vdev->drain_vq = NULL;
+	vdev->draining = !drained(vdev);
+	return !vdev->draining;
+}
+
+void xvm_vdev_end_quiet(struct xvm_vdev *vdev)
+{
+	vdev->quiet = false;
+	if (vdev->ready)
+		look_at_all(vdev);
 }
 
 void xvm_vdev_kick(struct xvm_vdev *vdev, u32 index)
@@ -367,8 +392,11 @@ static void vq_broken(struct xvm_vdev *vdev, const struct xvm_vq *vq)
 int xvm_vdev_pop(struct xvm_vdev *vdev, struct xvm_vq *vq, struct xvm_chain *chain,
 		 struct iovec *iov, u32 max_iov)
 {
-	int ret = xvm_vq_pop(vq, chain, iov, max_iov);
+	int ret;
 
+	if (vdev->quiet)
+		return 0;
+	ret = xvm_vq_pop(vq, chain, iov, max_iov);
 	/* Looks again once: a driver that takes its entry back in between gets no third look. */
 	if (!ret && xvm_vq_arm(vq))
 		ret = xvm_vq_pop(vq, chain, iov, max_iov);
@@ -396,27 +424,9 @@ static void flush_vq(struct xvm_vdev *vdev, struct xvm_vq *vq)
 		vdev->ops->used(vdev, vq);
 }
 
-/*
- * The bus drains a live device before it takes an area back, and sends no
- * kicks meanwhile: what was popped and waits for its turn goes on from here.
- */
-static void push_on(struct xvm_vdev *vdev)
-{
-	u32 i;
-
-	for (i = 0; i < vdev->num_vqs; i++) {
-		if (!vdev->vq[i].in_flight || vdev->vq[i].stopped)
-			continue;
-		vdev->type->kick(vdev, &vdev->vq[i], 0);
-		flush_vq(vdev, &vdev->vq[i]);
-	}
-}
-
 void xvm_vdev_flush(struct xvm_vdev *vdev, struct xvm_vq *vq)
 {
 	flush_vq(vdev, vq);
-	if (vdev->draining && vdev->ready)
-		push_on(vdev);
 	vdev_settle(vdev);
 }
 

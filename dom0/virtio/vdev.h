@@ -53,15 +53,15 @@ struct xvm_vdev_type {
 	 */
 	bool (*start)(struct xvm_vdev *vdev);
 	/*
-	 * Look at a queue: new buffers may be there. At most budget chains; true: more are
-	 * left. With budget 0 only what was popped before and waits for its turn goes on.
+	 * Look at a queue: new buffers may be there, and what was popped before and waits
+	 * for its turn goes on. At most budget chains; true: more are left.
 	 */
 	bool (*kick)(struct xvm_vdev *vdev, struct xvm_vq *vq, u32 budget);
 	/* The driver wrote config[off..off+len), already copied; optional. Returns false to refuse. */
 	bool (*config_written)(struct xvm_vdev *vdev, u32 off, u32 len);
 	/*
-	 * A reset of the device (vq NULL) or of one queue began: end what was popped
-	 * and has not been started; the rest ends by itself. Optional.
+	 * A reset of the device (vq NULL) or of one queue began, or the device broke:
+	 * end what was popped and has not been started; the rest ends by itself. Optional.
 	 */
 	void (*cancel)(struct xvm_vdev *vdev, struct xvm_vq *vq);
 	/* The reset is complete, nothing is in flight: back to the state after create. Optional. */
@@ -72,7 +72,7 @@ struct xvm_vdev_type {
 struct xvm_vdev_ops {
 	void (*used)(struct xvm_vdev *vdev, struct xvm_vq *vq);	/* EVENT_USED is wanted */
 	void (*config_changed)(struct xvm_vdev *vdev);		/* EVENT_CONFIG is owed */
-	/* in_flight of the device (or of one queue being reset) came down to 0 */
+	/* what a reset, a queue's reset or begin_quiet waits for has happened */
 	void (*drained)(struct xvm_vdev *vdev);
 	/* Call kick again in a later pass; also used by models with own wake-ups. */
 	void (*again)(struct xvm_vdev *vdev, struct xvm_vq *vq);
@@ -102,7 +102,8 @@ struct xvm_vdev {
 	struct xvm_vq vq[XVM_VDEV_MAX_VQS];
 	u32 in_flight;		/* buffers, over all queues */
 	u32 holds;		/* see xvm_vdev_hold */
-	bool draining;		/* reset, queue reset or removal waits for in_flight == 0 */
+	bool draining;		/* somebody waits for drained */
+	bool quiet;		/* nothing is popped, see xvm_vdev_begin_quiet */
 	struct xvm_vq *drain_vq;	/* while draining: the queue being reset, NULL: all */
 	u64 requests, bytes_read, bytes_written, bounced;	/* counters */
 };
@@ -153,6 +154,13 @@ int xvm_vdev_set_vq(struct xvm_vdev *vdev, u32 index, const struct xvm_vq_config
  * asked for: ignored unless the device is ready. Never called from within ops.
  */
 void xvm_vdev_kick(struct xvm_vdev *vdev, u32 index);
+/*
+ * Lets a live device come to rest: nothing new is popped, what was popped goes
+ * on with kicks as before. True: nothing is in flight; else ops->drained comes
+ * later. End_quiet takes up all queues again, whether or not they were kicked.
+ */
+bool xvm_vdev_begin_quiet(struct xvm_vdev *vdev);
+void xvm_vdev_end_quiet(struct xvm_vdev *vdev);
 /* True when an enabled queue has a ring in this area. */
 bool xvm_vdev_uses_area(const struct xvm_vdev *vdev, u32 area);
 

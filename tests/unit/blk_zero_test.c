@@ -126,8 +126,8 @@ static void test_zero_queue(void **state)
 	check_zeroes(f, 80, 88);
 }
 
-/* The bus drains without kicks before it takes an area back: those that wait go on all the same. */
-static void test_drain_live(void **state)
+/* Before an area is taken back the device comes to rest: those that wait go on all the same. */
+static void test_quiet(void **state)
 {
 	struct fix *f = *state;
 	u32 i;
@@ -135,21 +135,58 @@ static void test_drain_live(void **state)
 	segment(f, 0, 8, 8, 0);
 	for (i = 0; i < 5; i++)
 		offer(f, VIRTIO_BLK_T_DISCARD, 0, DATA, 16, false);
-	f->vdev->draining = true;
+	assert_false(xvm_vdev_begin_quiet(f->vdev));
+	offer(f, VIRTIO_BLK_T_DISCARD, 0, DATA, 16, false);	/* waits for the end of it */
 	for (i = 0; i < 5; i++) {
 		assert_int_equal(owner.drained, 0);
 		aio_one();
+		owner_pass(f->vdev);
 	}
 	assert_int_equal(owner.drained, 1);
 	assert_int_equal(f->vdev->in_flight, 0);
 	assert_int_equal(ring_used_idx(&f->r), 5);
+	xvm_vdev_end_quiet(f->vdev);
+	run(f);
+	assert_int_equal(ring_used_idx(&f->r), 6);
+}
+
+/* The one request in flight could not be handed over; only the next kick can do that. */
+static void test_quiet_retry(void **state)
+{
+	struct fix *f = *state;
+
+	aio.full = 3;
+	offer(f, VIRTIO_BLK_T_IN, 0, DATA, 512, true);
+	assert_int_equal(aio.tail, 0);
+	assert_false(xvm_vdev_begin_quiet(f->vdev));
+	run(f);
+	assert_int_equal(owner.drained, 1);
+	assert_int_equal(f->r.base[STATUS], VIRTIO_BLK_S_OK);
+	xvm_vdev_end_quiet(f->vdev);
+}
+
+/* A device that breaks gets no kicks any more: nothing may wait for one. */
+static void test_broken_waiting(void **state)
+{
+	struct fix *f = *state;
+
+	aio.full = 100;
+	offer(f, VIRTIO_BLK_T_IN, 0, DATA, 512, true);
+	assert_int_equal(f->vdev->in_flight, 1);
+	ring_offer(&f->r, 0x1234);
+	xvm_vdev_kick(f->vdev, 0);
+	assert_true(f->vdev->status & XVM_S_NEEDS_RESET);
+	assert_int_equal(f->vdev->in_flight, 0);
+	assert_true(xvm_vdev_begin_quiet(f->vdev));
+	assert_int_equal(ring_used_idx(&f->r), 0);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(test_discard), CASE(test_write_zeroes), CASE(test_bad_segments),
-		CASE(test_zero_queue), CASE(test_drain_live),
+		CASE(test_zero_queue), CASE(test_quiet), CASE(test_quiet_retry),
+		CASE(test_broken_waiting),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

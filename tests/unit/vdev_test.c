@@ -392,6 +392,43 @@ static void test_reset_overtakes(void **state)
 	assert_int_equal(f->vdev->status, 0);
 }
 
+/* Quiet: nothing is popped, what is out ends, and missed kicks are made up for. */
+static void test_quiet(void **state)
+{
+	struct fix *f = *state;
+
+	owner_up(f->vdev, &f->r, GOOD);
+	assert_true(xvm_vdev_begin_quiet(f->vdev));
+	ring_chain(&f->r, seg, 1);
+	xvm_vdev_kick(f->vdev, 0);
+	assert_int_equal(toy.held, 0);
+	xvm_vdev_end_quiet(f->vdev);
+	owner_pass(f->vdev);
+	assert_int_equal(toy.held, 1);
+	assert_false(xvm_vdev_begin_quiet(f->vdev));
+	ring_chain(&f->r, seg, 1);
+	owner.again = 1;
+	owner_pass(f->vdev);
+	assert_int_equal(toy.held, 1);
+	assert_int_equal(owner.drained, 0);
+	give_back(f->vdev);
+	assert_int_equal(owner.drained, 1);
+	assert_int_equal(ring_used_idx(&f->r), 1);		/* not a reset: shown */
+	xvm_vdev_end_quiet(f->vdev);
+	owner_pass(f->vdev);
+	assert_int_equal(toy.held, 1);
+	/* A reset ends it. */
+	assert_false(xvm_vdev_begin_quiet(f->vdev));
+	assert_false(xvm_vdev_begin_reset(f->vdev));
+	give_back(f->vdev);
+	xvm_vdev_finish_reset(f->vdev);
+	assert_int_equal(owner_up(f->vdev, &f->r, GOOD), 15);
+	ring_chain(&f->r, seg, 1);
+	owner_pass(f->vdev);
+	assert_int_equal(toy.held, 1);
+	give_back(f->vdev);
+}
+
 static void test_broken(void **state)
 {
 	struct fix *f = *state;
@@ -410,6 +447,7 @@ static void test_broken(void **state)
 	ring_chain(&f->r, seg, 1);
 	xvm_vdev_kick(f->vdev, 0);
 	assert_int_equal(toy.held, 1);
+	assert_int_equal(toy.cancels, 1);
 	give_back(f->vdev);					/* is forgotten */
 	assert_int_equal(ring_used_idx(&f->r), 0);
 	assert_true(xvm_vdev_begin_reset(f->vdev));
@@ -428,7 +466,8 @@ int main(void)
 		CASE(test_new), CASE(test_features), CASE(test_feature_blocks), CASE(test_status),
 		CASE(test_config), CASE(test_self_kick), CASE(test_set_vq_bad),
 		CASE(test_reset_drains), CASE(test_hold), CASE(test_vq_reset),
-		CASE(test_reset_overtakes), CASE(test_broken),
+		CASE(test_reset_overtakes), CASE(test_quiet),
+		CASE(test_broken),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
