@@ -67,8 +67,8 @@ static bool put_interface(FILE *f)
 	static const uint8_t nanoseconds = 9;
 	uint32_t n = sizeof(NAME) - 1, total = 20 + 4 + padded(n) + 8 + 4;
 
-	return put32(f, BLOCK_INTERFACE) && put32(f, total) && put16x2(f, XVM_CAPTURE_LINKTYPE, 0) &&
-	       put32(f, 0) && put_option(f, OPT_IF_NAME, NAME, n) &&
+	return put32(f, BLOCK_INTERFACE) && put32(f, total) &&
+	       put16x2(f, XVM_CAPTURE_LINKTYPE, 0) && put32(f, 0) && put_option(f, OPT_IF_NAME, NAME, n) &&
 	       put_option(f, OPT_IF_TSRESOL, &nanoseconds, 1) && put16x2(f, OPT_END, 0) &&
 	       put32(f, total);
 }

@@ -33,7 +33,8 @@ static u64 read_features(struct drv_life *life)
 	u64 features = 0;
 	u8 msg[32];
 
-	drv_ask(life->drv, msg, xvm_msg_put_get_features(msg, life->dev, 0, blocks < 2 ? blocks : 2));
+	blocks = blocks < 2 ? blocks : 2;
+	drv_ask(life->drv, msg, xvm_msg_put_get_features(msg, life->dev, 0, blocks));
 	assert_int_equal(xvm_msg_get_features(life->drv->answer, life->drv->answer_len, true, &m),
 			 0);
 	if (m.num_blocks > 0)

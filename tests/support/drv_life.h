@@ -41,7 +41,7 @@ bool drv_life_read_config(struct drv_life *life);
 bool drv_life_write_config(struct drv_life *life, u32 off, const void *data, u32 len);
 /* One buffer for the device to write, notified; waits until it is back. */
 void drv_life_io(struct drv_life *life, u16 index);
-/* Acts upon EVENT_CONFIG that came: reads again; resets and starts again when the device wants it. */
+/* Acts upon EVENT_CONFIG that came: reads again; resets and starts again when told to. */
 void drv_life_events(struct drv_life *life);
 /* Status 0, confirmed by GET_DEVICE_STATUS. */
 void drv_life_reset(struct drv_life *life);

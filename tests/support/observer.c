@@ -292,8 +292,8 @@ static void judge_fault(struct xvm_observer *o, enum xvm_side sender, enum xvm_f
 		ids = "BUS-15";
 	/* These two were judged by the header. */
 	if (fault != XVM_FRAME_SIZE && fault != XVM_FRAME_TOO_LONG)
-		obs_judge(o, ids, fault == XVM_FRAME_OK, "type %u id 0x%02x: %s", hdr->type, hdr->id,
-			  xvm_frame_fault_name(fault));
+		obs_judge(o, ids, fault == XVM_FRAME_OK, "type %u id 0x%02x: %s", hdr->type,
+			  hdr->id, xvm_frame_fault_name(fault));
 }
 
 static void feed_answer(struct xvm_observer *o, enum xvm_side sender, const struct xvm_hdr *hdr,

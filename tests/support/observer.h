@@ -20,12 +20,12 @@ struct xvm_observer;
 struct xvm_observer_config {
 	enum xvm_dialect dialect;
 	u32 max_message;	/* of the connection */
-	u32 credits;		/* requests of the driver side without answer, at most; 0: not judged */
+	u32 credits;		/* most requests of the driver side without answer; 0: not judged */
 };
 
 struct xvm_finding {
 	u64 message;		/* 1: the first that was fed */
-	char rules[48];		/* ids of docs/conformance.md, or "BUS" for a rule of docs/protocol.md */
+	char rules[48];		/* ids of docs/conformance.md; "BUS": docs/protocol.md */
 	char text[144];
 };
 

@@ -134,7 +134,8 @@ static void device_info(struct xvm_observer *o, struct obs_dev *d, const u8 *msg
 	d->have_info = true;
 }
 
-static void feature_block(struct xvm_observer *o, struct obs_dev *d, const u8 *msg, u32 at, u32 word)
+static void feature_block(struct xvm_observer *o, struct obs_dev *d, const u8 *msg, u32 at,
+			  u32 word)
 {
 	if (d->have_info && (u64)at * 32 >= d->info.num_feature_bits)
 		obs_judge(o, "DEV-08 DEV-17 DEV-37", !word, "device %u: block %u is 0x%08x",
@@ -220,7 +221,8 @@ static void set_status(struct xvm_observer *o, struct obs_dev *d, const struct o
 		  "device %u: status 0x%02x after 0x%02x was asked for", num_of(msg), is, want);
 	if (is & ~old & S_FEATURES_OK)
 		obs_judge(o, "DEV-18", acked_was_offered(d),
-			  "device %u: FEATURES_OK with features that were not offered", num_of(msg));
+			  "device %u: FEATURES_OK with features that were not offered",
+			  num_of(msg));
 	obs_judge(o, "DEV-18", !(is & S_DRIVER_OK) || is & S_FEATURES_OK,
 		  "device %u: DRIVER_OK without FEATURES_OK", num_of(msg));
 	saw_status(d, is);
@@ -231,7 +233,7 @@ static void get_status(struct xvm_observer *o, struct obs_dev *d, const u8 *msg)
 	u32 is = xvm_msg_get_u32(msg);
 
 	if (!d->status_asked)
-		obs_judge(o, "DEV-24 DEV-41", (is & ~S_NEEDS_RESET) == (d->status & ~S_NEEDS_RESET) &&
+		obs_judge(o, "DEV-24 DEV-41", (is | S_NEEDS_RESET) == (d->status | S_NEEDS_RESET) &&
 			  (is & S_NEEDS_RESET) >= (d->status & S_NEEDS_RESET),
 			  "device %u: status 0x%02x, was 0x%02x", num_of(msg), is, d->status);
 	saw_status(d, is);
@@ -381,8 +383,8 @@ static void event_used(struct xvm_observer *o, struct obs_dev *d, const u8 *msg)
 	u32 index = xvm_msg_get_u32(msg);
 	struct obs_vq *vq = obs_vq(d, index);
 
-	obs_judge(o, "DEV-29 DEV-48 BUS-26", vq || !d->have_info, "device %u: EVENT_USED for queue %u of %u",
-		  num_of(msg), index, d->info.max_virtqueues);
+	obs_judge(o, "DEV-29 DEV-48 BUS-26", vq || !d->have_info,
+		  "device %u: EVENT_USED for queue %u of %u", num_of(msg), index, d->info.max_virtqueues);
 	obs_judge(o, "DEV-25", d->asked_driver_ok, "device %u: EVENT_USED before DRIVER_OK",
 		  num_of(msg));
 	if (vq)
@@ -393,8 +395,8 @@ static void event_used(struct xvm_observer *o, struct obs_dev *d, const u8 *msg)
 
 void obs_event(struct xvm_observer *o, struct obs_dev *d, const u8 *msg, u32 len)
 {
-	obs_judge(o, "DEV-14", num_of(msg) && d->known, "event of device %u, which was not announced",
-		  num_of(msg));
+	obs_judge(o, "DEV-14", num_of(msg) && d->known,
+		  "event of device %u, which was not announced", num_of(msg));
 	if (msg[VIRTIO_MSG_HDR_ID] == VIRTIO_MSG_EVENT_CONFIG)
 		event_config(o, d, msg, len);
 	else

@@ -94,7 +94,8 @@ static void driver_ok(struct xvm_observer *o, struct obs_dev *d, const u8 *msg)
 	for (i = 0; i < OBS_MAX_VQS; i++)
 		if (d->vq[i].set)
 			obs_judge(o, "DRV-15 DRV-28", d->vq[i].confirmed,
-				  "device %u: DRIVER_OK, queue %u was not confirmed", num_of(msg), i);
+				  "device %u: DRIVER_OK, queue %u was not confirmed", num_of(msg),
+				  i);
 	d->asked_driver_ok = true;
 }
 
@@ -151,7 +152,8 @@ static void set_vqueue(struct xvm_observer *o, struct obs_dev *d, const u8 *msg)
 		  num_of(msg), m.index);
 	obs_judge(o, d->status & S_DRIVER_OK ? "DRV-24 DRV-49 DRV-38" : "DRV-24 DRV-49",
 		  m.size && vq->max_known && m.size <= vq->max,
-		  "device %u: queue %u: size %u, maximum %u", num_of(msg), m.index, m.size, vq->max);
+		  "device %u: queue %u: size %u, maximum %u", num_of(msg), m.index, m.size,
+		  vq->max);
 	obs_judge(o, "DRV-23 DRV-25 DRV-39", !vq->set, "device %u: queue %u is in use", num_of(msg),
 		  m.index);
 	judge_addrs(o, d, msg, &m);
@@ -173,7 +175,8 @@ static void event_avail(struct xvm_observer *o, struct obs_dev *d, const u8 *msg
 	xvm_msg_get_event_avail(msg, &m);
 	if (!obs_acked(d, F_NOTIFICATION_DATA))
 		obs_judge(o, "DRV-33 DRV-52", !m.next_offset,
-			  "device %u: EVENT_AVAIL with next_offset 0x%x", num_of(msg), m.next_offset);
+			  "device %u: EVENT_AVAIL with next_offset 0x%x", num_of(msg),
+			  m.next_offset);
 	vq = obs_vq(d, m.vq_index);
 	if (!obs_judge(o, "DRV-31 DRV-32", vq, "device %u: EVENT_AVAIL for queue %u of %u",
 		       num_of(msg), m.vq_index, d->info.max_virtqueues))

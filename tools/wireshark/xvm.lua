@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: MIT
 -- Wireshark dissector of virtio-msg over Xen, for captures as tools/capture.h describes them
--- (LINKTYPE_USER0, a pseudo header of 12 bytes before each message). Put it in Wireshark's folder of
--- personal Lua plugins, or: tshark -X lua_script:xvm.lua -r FILE. Decodes dialects pr28 and draft2026
--- and the bus messages of docs/protocol.md; matches answers to requests.
+-- (LINKTYPE_USER0, a pseudo header of 12 bytes before each message). Put it into Wireshark's folder
+-- of personal Lua plugins, or: tshark -X lua_script:xvm.lua -r FILE. Decodes pr28 and draft2026 and
+-- the bus messages of docs/protocol.md; matches answers to requests.
 
 local xvm = Proto("xvm", "virtio-msg over Xen")
 
