@@ -148,6 +148,9 @@ static void test_queues(void **state)
 	/* One that is in use is not set up again, one that is not there not at all. */
 	assert_false(drv_life_queue(&life, 1, 8));
 	assert_false(drv_life_queue(&life, 2, 8));
+	/* Also when only the device knows that it is. */
+	life.vq_up[1] = false;
+	assert_false(drv_life_queue(&life, 1, 8));
 	judged("23 24 25 38 39 49 50 ");
 }
 
