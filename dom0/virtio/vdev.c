@@ -13,7 +13,8 @@
 #include <unistd.h>
 
 #define TRANSPORT_FEATURES	(XVM_F_INDIRECT_DESC | XVM_F_EVENT_IDX | XVM_F_VERSION_1 | \
-				 XVM_F_ACCESS_PLATFORM | XVM_F_RING_RESET)
+				 XVM_F_ACCESS_PLATFORM | XVM_F_RING_PACKED | XVM_F_IN_ORDER | \
+				 XVM_F_RING_RESET)
 #define REQUIRED_FEATURES	(XVM_F_VERSION_1 | XVM_F_ACCESS_PLATFORM)
 #define FEATURE_BLOCKS		2u
 
@@ -173,14 +174,26 @@ void xvm_vdev_ready(struct xvm_vdev *vdev)
 	look_at_all(vdev);
 }
 
+static u32 queue_format(const struct xvm_vdev *vdev)
+{
+	return (vdev->acked & XVM_F_EVENT_IDX ? XVM_VQ_EVENT_IDX : 0) |
+	       (vdev->acked & XVM_F_RING_PACKED ? XVM_VQ_PACKED : 0) |
+	       (vdev->acked & XVM_F_IN_ORDER ? XVM_VQ_IN_ORDER : 0);
+}
+
 static void vdev_start(struct xvm_vdev *vdev)
 {
+	struct xvm_vq_config config;
 	u32 i;
 
 	vdev->status |= XVM_S_DRIVER_OK;
-	/* A queue may have been set up before the features were final. */
-	for (i = 0; i < vdev->num_vqs; i++)
-		vdev->vq[i].event_idx = vdev->acked & XVM_F_EVENT_IDX;
+	/* A queue may have been set up before the features, and so its format, were final. */
+	for (i = 0; i < vdev->num_vqs; i++) {
+		config = vdev->vq[i].config;
+		if (vdev->vq[i].enabled &&
+		    xvm_vq_enable(&vdev->vq[i], &config, queue_format(vdev)))
+			xvm_vq_reset(&vdev->vq[i]);
+	}
 	if (!vdev->type->start || vdev->type->start(vdev))
 		xvm_vdev_ready(vdev);
 }
@@ -327,7 +340,7 @@ int xvm_vdev_set_vq(struct xvm_vdev *vdev, u32 index, const struct xvm_vq_config
 	if (vq->in_flight || vdev->resetting)
 		return -EBUSY;
 	xvm_vq_reset(vq);
-	err = xvm_vq_enable(vq, config, vdev->acked & XVM_F_EVENT_IDX ? XVM_VQ_EVENT_IDX : 0);
+	err = xvm_vq_enable(vq, config, queue_format(vdev));
 	/* A broken device stays stopped until it is reset as a whole. */
 	vq->stopped = vdev->status & XVM_S_NEEDS_RESET;
 	/* A notification may have come before the message that makes the queue live. */

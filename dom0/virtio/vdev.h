@@ -27,6 +27,8 @@
 #define XVM_F_EVENT_IDX		(1ull << 29)
 #define XVM_F_VERSION_1		(1ull << 32)
 #define XVM_F_ACCESS_PLATFORM	(1ull << 33)
+#define XVM_F_RING_PACKED	(1ull << 34)
+#define XVM_F_IN_ORDER		(1ull << 35)
 #define XVM_F_RING_RESET	(1ull << 40)
 
 struct xvm_vdev;

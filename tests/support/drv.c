@@ -211,9 +211,12 @@ u64 drv_negotiate(struct drv *drv, u16 dev, u64 wanted)
 	assert_int_equal(drv_set_status(drv, dev, 0), 0);
 	drv_set_status(drv, dev, XVM_S_ACKNOWLEDGE | XVM_S_DRIVER);
 	features = drv_features(drv, dev) & wanted;
+	features &= ~(XVM_F_RING_PACKED | XVM_F_IN_ORDER) | drv->formats;
 	drv_set_features(drv, dev, features);
 	assert_true(drv_set_status(drv, dev, XVM_S_ACKNOWLEDGE | XVM_S_DRIVER | XVM_S_FEATURES_OK) &
 		    XVM_S_FEATURES_OK);
+	if (dev < RIG_DEVICES)
+		drv->acked[dev] = features;
 	return features;
 }
 

@@ -24,6 +24,9 @@ struct drv {
 	struct xvm_msg_request_failed failed;	/* REQUEST_FAILED in its place: token not 0 */
 	u32 answers, requests_failed;	/* all of them */
 
+	u64 formats;			/* RING_PACKED, IN_ORDER: what drv_negotiate may take of them */
+	u64 acked[RIG_DEVICES];		/* what it took */
+
 	/* events by device number */
 	u64 used[RIG_DEVICES];		/* bit per queue; whoever looks clears it */
 	u32 used_events, configs[RIG_DEVICES];

@@ -34,13 +34,20 @@ void drv_blk_restart(struct drv_blk *blk, u64 features)
 	assert_int_equal(drv_config(blk->drv, blk->dev, 0, 8, &blk->capacity), 8);
 	drv_vq_setup(&blk->vq, blk->drv, blk->dev, 0, QUEUE_SIZE, blk->area, 0,
 		     blk->features & XVM_F_EVENT_IDX);
+	if (blk->indirect && blk->features & XVM_F_INDIRECT_DESC) {
+		blk->vq.tables = blk->base + DRV_BLK_TABLES;
+		blk->vq.tables_addr = xvm_addr_make(blk->area, DRV_BLK_TABLES);
+	}
 	assert_true(drv_set_status(blk->drv, blk->dev, XVM_S_ACKNOWLEDGE | XVM_S_DRIVER |
 				   XVM_S_FEATURES_OK | XVM_S_DRIVER_OK) & XVM_S_DRIVER_OK);
 }
 
 void drv_blk_start(struct drv_blk *blk, struct drv *drv, u16 dev, u32 area, u64 features)
 {
+	bool indirect = blk->indirect;
+
 	memset(blk, 0, sizeof(*blk));
+	blk->indirect = indirect;
 	blk->drv = drv;
 	blk->dev = dev;
 	blk->area = area;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Driver side of a split virtqueue in an area, with event index, and a disk
- * driver on it: requests of any shape, one buffer slot per request.
+ * Driver side of a virtqueue in an area, split or packed, with event index and
+ * indirect descriptors, and a disk driver on it: requests of any shape, one
+ * buffer slot per request.
  */
 #ifndef TESTS_SUPPORT_DRV_VQ_H
 #define TESTS_SUPPORT_DRV_VQ_H
@@ -20,17 +21,26 @@ struct drv_vq {
 	struct drv *drv;
 	u16 dev, index, size;
 	bool event_idx;
-	u8 *desc, *avail, *used;	/* in the area */
+	bool packed, in_order;		/* as drv_negotiate took them */
+	u8 *tables;			/* of DRV_VQ_TABLE bytes per buffer: indirect; NULL: direct */
+	u64 tables_addr;
+	u8 *desc, *avail, *used;	/* in the area; packed: the two event structures */
 	struct xvm_msg_vqueue config;
 	u16 avail_idx, kicked_idx, used_idx;
 	u16 free[DRV_VQ_MAX], n_free;
 	u16 chain[DRV_VQ_MAX];		/* descriptors of the chain that starts here */
 	u16 next[DRV_VQ_MAX];
+	/* packed: laps; avail_idx and used_idx are places, free has buffer ids */
+	bool avail_wrap, used_wrap;
+	u16 room, added;		/* free places; those filled since the last kick */
+	u16 order[DRV_VQ_MAX], order_first, order_count;	/* what is out, as it was added */
 	u32 kicks, suppressed;
 };
 
 /* Bytes of a queue's three parts, with the padding we use. */
 #define DRV_VQ_BYTES(size) (((size) * 16 + (size) * 2 + 64 + (size) * 8 + 64 + 4095) & ~4095u)
+
+#define DRV_VQ_TABLE (32 * 16)
 
 /* Lays the queue out at offset of area and sets it up by SET_VQUEUE. */
 void drv_vq_setup(struct drv_vq *vq, struct drv *drv, u16 dev, u16 index, u16 size, u32 area,
@@ -41,11 +51,11 @@ int drv_vq_add(struct drv_vq *vq, const struct drv_seg *seg, u32 n);
 void drv_vq_kick(struct drv_vq *vq);
 /* EVENT_AVAIL whether or not it is wanted. */
 void drv_vq_force_kick(struct drv_vq *vq);
-/* The next used chain: head, and its length; -1: none yet. */
+/* The next used chain: head, and its length; -1: none yet. With in_order: asserts that it is. */
 int drv_vq_get(struct drv_vq *vq, u32 *len);
 /* Waits for one; asserts that it comes. */
 int drv_vq_wait(struct drv_vq *vq, u32 *len);
-/* Raw access for those who lie. */
+/* Raw access for those who lie, split only. */
 void drv_vq_put_desc(struct drv_vq *vq, u16 i, u64 addr, u32 len, u16 flags, u16 next);
 void drv_vq_put_avail(struct drv_vq *vq, u16 head);	/* and shows it */
 
@@ -53,6 +63,7 @@ void drv_vq_put_avail(struct drv_vq *vq, u16 head);	/* and shows it */
 
 #define DRV_BLK_SLOTS 16
 #define DRV_BLK_SLOT_BYTES (64u << 10)
+#define DRV_BLK_TABLES (1536u << 10)	/* indirect tables, behind the slots */
 
 struct drv_blk {
 	struct drv *drv;
@@ -61,6 +72,7 @@ struct drv_blk {
 	u8 *base;
 	u64 capacity;			/* sectors */
 	u64 features;
+	bool indirect;			/* set before start: use tables, if the device lets us */
 	struct drv_vq vq;
 	int slot_of[DRV_VQ_MAX];	/* by head */
 	u32 busy;			/* bit per slot */

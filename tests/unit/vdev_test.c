@@ -151,7 +151,8 @@ static void test_features(void **state)
 	u64 offered = features(f->vdev);
 	u32 i, status;
 
-	assert_true(offered == (TOY_BIT | GOOD | XVM_F_INDIRECT_DESC | XVM_F_RING_RESET));
+	assert_true(offered == (TOY_BIT | GOOD | XVM_F_INDIRECT_DESC | XVM_F_RING_PACKED |
+				XVM_F_IN_ORDER | XVM_F_RING_RESET));
 	assert_int_equal(xvm_vdev_features(f->vdev, 2), 0);
 	assert_int_equal(xvm_vdev_features(f->vdev, 0xffffffff), 0);
 	for (i = 0; i < XVM_ARRAY_SIZE(rows); i++) {
@@ -429,6 +430,32 @@ static void test_quiet(void **state)
 	give_back(f->vdev);
 }
 
+/* A queue that was set up before the features were: it is of the format that was agreed. */
+static void test_early_queue(void **state)
+{
+	static const u64 formats[] = { GOOD, GOOD | XVM_F_RING_PACKED, GOOD | XVM_F_IN_ORDER };
+	struct fix *f = *state;
+	struct xvm_vq_config config = ring_config(&f->r);
+	u32 i;
+
+	for (i = 0; i < 3; i++) {
+		xvm_vdev_set_status(f->vdev, 3);
+		config.size = 8;
+		assert_int_equal(xvm_vdev_set_vq(f->vdev, 0, &config), 0);
+		config.driver += 2;	/* good for a split queue only */
+		assert_int_equal(xvm_vdev_set_vq(f->vdev, 1, &config), 0);
+		config.driver -= 2;
+		owner_ack(f->vdev, formats[i]);
+		assert_int_equal(xvm_vdev_set_status(f->vdev, 11), 11);
+		assert_int_equal(xvm_vdev_set_status(f->vdev, 15), 15);
+		assert_int_equal(f->vdev->vq[0].packed, i == 1);
+		assert_int_equal(f->vdev->vq[0].in_order, i == 2);
+		assert_true(f->vdev->vq[0].event_idx);
+		assert_int_equal(f->vdev->vq[1].config.size, i == 1 ? 0 : 8);
+		assert_true(xvm_vdev_begin_reset(f->vdev));
+	}
+}
+
 static void test_broken(void **state)
 {
 	struct fix *f = *state;
@@ -466,7 +493,7 @@ int main(void)
 		CASE(test_new), CASE(test_features), CASE(test_feature_blocks), CASE(test_status),
 		CASE(test_config), CASE(test_self_kick), CASE(test_set_vq_bad),
 		CASE(test_reset_drains), CASE(test_hold), CASE(test_vq_reset),
-		CASE(test_reset_overtakes), CASE(test_quiet),
+		CASE(test_reset_overtakes), CASE(test_quiet), CASE(test_early_queue),
 		CASE(test_broken),
 	};
 
