@@ -11,12 +11,14 @@ B ?= build
 deps:
 	@tools/deps/install
 
-# The parts under test, as they would be installed. LAB_STANDIN=1 leaves them out: stock blkback serves the guests' disks.
+# The parts under test, as they would be installed, from objects of their own: installed paths are compiled in.
+# LAB_STANDIN=1 leaves them out: stock blkback serves the guests' disks.
 lab-build:
 ifeq ($(LAB_STANDIN),)
 	@rm -rf $(B)/stage.new
-	@$(MAKE) -j$(shell nproc) --no-print-directory all modules PREFIX=/usr
-	@$(MAKE) --no-print-directory install DESTDIR=$(abspath $(B))/stage.new PREFIX=/usr
+	@$(MAKE) -j$(shell nproc) --no-print-directory B=$(B)/lab/build PREFIX=/usr all
+	@$(MAKE) --no-print-directory B=$(B)/lab/build PREFIX=/usr DESTDIR=$(abspath $(B))/stage.new install
+	@$(MAKE) --no-print-directory modules
 	@diff -rq $(B)/stage.new $(B)/stage >/dev/null 2>&1 && rm -r $(B)/stage.new || { rm -rf $(B)/stage; mv $(B)/stage.new $(B)/stage; }
 endif
 

@@ -81,7 +81,7 @@ guest_says() { grep -aq -- "$2" "$(guest_log $1)"; }
 # guest_wait NAME TEXT SECONDS: until the console has shown TEXT. 1 when time is up or the guest is gone.
 guest_wait()
 {
-	gw_end=$(( $(cut -d. -f1 /proc/uptime) + $3 ))
+	gw_end=$(( $(cut -d. -f1 /proc/uptime) + $3 * SLOW ))
 	while ! guest_says $1 "$2"; do
 		guest_gone $1 && { usleep 300000; guest_says $1 "$2"; return; }
 		[ "$(cut -d. -f1 /proc/uptime)" -lt $gw_end ] || return 1
@@ -110,7 +110,7 @@ guest_run()
 # quickly SECONDS WHAT COMMAND...: fails when the command does, or when it took longer. Catches libxl's 10 s time-outs.
 quickly()
 {
-	q_max=$1 q_what=$2 q_t=$(now); shift 2
+	q_max=$(($1 * SLOW)) q_what=$2 q_t=$(now); shift 2
 	"$@"
 	q_rc=$? q_s=$(since $q_t)
 	echo "# $q_what took $q_s s"

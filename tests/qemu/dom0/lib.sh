@@ -4,10 +4,14 @@ LAB=${LAB:-/lab}
 now() { cut -d' ' -f1 /proc/uptime; }				# seconds with centiseconds
 since() { awk -v a="$1" -v b="$(now)" 'BEGIN { printf "%.1f", b - a }'; }
 say() { echo "@@ $*"; }						# for the person who waits
+# How slow this machine is today: dom0 is up after about 6 s where nobody else computes. Bounds of waits are stretched by it.
+# Fixed once, by init.
+slow_factor() { awk '{ f = int($1 / 7); if (f < 1) f = 1; if (f > 8) f = 8; print f }' /proc/uptime; }
+SLOW=${SLOW:-$(slow_factor)}; export SLOW
 # wait_until SECONDS COMMAND...: poll until it succeeds; 1 when time is up.
 wait_until()
 {
-	wu_end=$(( $(cut -d. -f1 /proc/uptime) + $1 )); shift
+	wu_end=$(( $(cut -d. -f1 /proc/uptime) + $1 * SLOW )); shift
 	while ! "$@"; do
 		[ "$(cut -d. -f1 /proc/uptime)" -lt "$wu_end" ] || return 1
 		usleep 100000

@@ -10,7 +10,7 @@ host_stats() { xvmsg stat "$(guest_id $1)" --json > $2 2>/dev/null; }
 host_stat() { tr ',{}[]' '\n\n\n\n\n' < $1 | awk -v k="\"$2\"" '{ i = index($0, ":"); n = substr($0, 1, i - 1); gsub(/[ \t]/, "", n); if (n == k) { s += substr($0, i + 1); f = 1 } } END { if (f) print s }'; }
 
 module_grant_keys="grants_given grants_ended"
-host_grant_keys="maps unmaps"
+host_grant_keys="grants_mapped grants_unmapped"
 host_request_keys="requests"
 
 # grant_ops_per_request NAME LABEL0 LABEL1 HOSTFILE0 HOSTFILE1: grant operations of both ends between two points, divided by
