@@ -37,10 +37,11 @@ static void on_look(evutil_socket_t fd, short what, void *arg)
 void xvm_link_init(struct xvm_guest *guest)
 {
 	struct xvm_link *link = &guest->link;
+	u32 ms = guest->daemon->options.connect_ms;
 
 	link->look = evtimer_new(guest->daemon->base, on_look, guest);
-	link->connects = (struct xvm_rate)XVM_RATE(5, 1000, 60000);
-	link->crashes = (struct xvm_rate)XVM_RATE(5, 12000, 60000);
+	link->connects = (struct xvm_rate)XVM_RATE(5, ms, 60 * ms);
+	link->crashes = (struct xvm_rate)XVM_RATE(5, 12 * ms, 60 * ms);
 	link->reads = (struct xvm_rate)XVM_RATE(10, 100, 100);
 	link->bus_fd = link->channel_fd = -1;
 }

@@ -5,7 +5,7 @@
 #include "../../include/xvmsg/xenbus.h"
 
 enum { OPT_WORKER = 256, OPT_UID_BASE, OPT_PAGES_TOTAL, OPT_PAGES_PER_GUEST, OPT_RING_ORDER, OPT_CREDITS,
-       OPT_LOG, OPT_RUN_DIR };
+       OPT_CONNECT, OPT_LOG, OPT_RUN_DIR };
 
 static const struct option long_options[] = {
 	{ "foreground", no_argument, NULL, 'f' },
@@ -18,6 +18,7 @@ static const struct option long_options[] = {
 	{ "pages-per-guest", required_argument, NULL, OPT_PAGES_PER_GUEST },
 	{ "ring-order", required_argument, NULL, OPT_RING_ORDER },
 	{ "credits", required_argument, NULL, OPT_CREDITS },
+	{ "connect-interval", required_argument, NULL, OPT_CONNECT },
 	{ "log", required_argument, NULL, OPT_LOG },
 	{ "run-dir", required_argument, NULL, OPT_RUN_DIR },
 	{ 0 }
@@ -36,6 +37,7 @@ static const char help[] =
 	"      --pages-per-guest N the same for one guest (default 24576)\n"
 	"      --ring-order N      offer rings of 2^N pages (default 3)\n"
 	"      --credits N         offer N outstanding driver requests (default 32)\n"
+	"      --connect-interval N  a guest may connect every N ms, five times at once (default 1000)\n"
 	"  -V, --version           print the version\n";
 
 static bool number(const char *option, const char *text, u32 min, u32 max, u32 *value)
@@ -74,6 +76,8 @@ static bool take(int opt, struct xvm_options *o)
 		return number("ring-order", optarg, 0, XVM_MAX_RING_ORDER, &o->ring_order);
 	case OPT_CREDITS:
 		return number("credits", optarg, 1, XVM_MAX_CREDITS, &o->credits);
+	case OPT_CONNECT:
+		return number("connect-interval", optarg, 1, 60000, &o->connect_ms);
 	default:
 		return false;
 	}
@@ -91,6 +95,7 @@ enum xvm_options_result xvm_options_parse(int argc, char **argv, struct xvm_opti
 		.pages_per_guest = 24576,
 		.ring_order = XVM_DEFAULT_RING_ORDER,
 		.credits = XVM_DEFAULT_CREDITS,
+		.connect_ms = 1000,
 	};
 	while ((opt = getopt_long(argc, argv, "fvhV", long_options, NULL)) != -1) {
 		if (opt == 'h') {

@@ -13,6 +13,7 @@ struct xvm_options {
 	u32 uid_base;		/* the worker of domain D runs as uid_base + D */
 	u32 pages_total, pages_per_guest;
 	u32 ring_order, credits;
+	u32 connect_ms;		/* a guest may connect once in this time */
 	bool verbose;
 };
 

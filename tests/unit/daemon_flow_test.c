@@ -182,7 +182,8 @@ static void let_run(u32 ms)
 
 static void daemon_start(void)
 {
-	d.options = (struct xvm_options){ .worker = "/proc/self/exe", .uid_base = 1000, .ring_order = 3, .credits = 32 };
+	d.options = (struct xvm_options){ .worker = "/proc/self/exe", .uid_base = 1000, .ring_order = 3, .credits = 32,
+					  .connect_ms = 1000 };
 	d.budget = (struct xvm_budget){ .total_pages = 1000, .guest_pages = 1000 };
 	d.stopping = stopped = false;
 	d.stopped = on_stopped;
