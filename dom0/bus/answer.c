@@ -7,6 +7,7 @@
  */
 #include "bus_priv.h"
 #include "../base/log.h"
+#include "../../include/xvmsg/xenbus.h"
 
 #define VENDOR_ID 0x584d5658u	/* "XVMX" */
 /* More than any driver asks for; a longer request is cut. */
@@ -194,11 +195,26 @@ static enum answer reset_vqueue(struct bus_num *n, const u8 *msg, u32 len)
 	return ANSWER_DONE;
 }
 
+/*
+ * The le32 of pr28 cannot hold a bus address. It has the area's id in bits
+ * 30..24 and the page in the area below: regions begin on a page.
+ */
+static u32 shm_address(u64 addr)
+{
+	return xvm_addr_area(addr) << XVM_SHM_AREA_SHIFT |
+	       (u32)(xvm_addr_offset(addr) / XVM_PAGE_BYTES);
+}
+
 static enum answer get_shm(struct bus_num *n, const u8 *msg, u32 len)
 {
 	struct xvm_msg_shm m = { .index = xvm_msg_get_u32(msg) };
+	struct xvm_vdev_shm shm = xvm_vdev_shm(n->vdev, m.index);
 
 	(void)len;
+	if (shm.length) {
+		m.length = shm.length;
+		m.address = shm_address(shm.addr);
+	}
 	bus_answer(n->bus, msg, xvm_msg_put_shm(n->bus->out, n->num, &m));
 	return ANSWER_DONE;
 }

@@ -354,6 +354,10 @@ bool xvm_vdev_uses_area(const struct xvm_vdev *vdev, u32 area)
 	const struct xvm_vq *vq;
 	u32 i;
 
+	for (i = 0; i < XVM_VDEV_MAX_SHM; i++) {
+		if (vdev->shm[i].length && xvm_addr_area(vdev->shm[i].addr) == area)
+			return true;
+	}
 	for (i = 0; i < vdev->num_vqs; i++) {
 		vq = &vdev->vq[i];
 		if (vq->enabled && (xvm_addr_area(vq->config.desc) == area ||
@@ -362,6 +366,13 @@ bool xvm_vdev_uses_area(const struct xvm_vdev *vdev, u32 area)
 			return true;
 	}
 	return false;
+}
+
+struct xvm_vdev_shm xvm_vdev_shm(const struct xvm_vdev *vdev, u32 index)
+{
+	struct xvm_vdev_shm none = { 0 };
+
+	return index < XVM_VDEV_MAX_SHM ? vdev->shm[index] : none;
 }
 
 bool xvm_vdev_begin_quiet(struct xvm_vdev *vdev)

@@ -14,6 +14,7 @@
 #include "vq.h"
 
 #define XVM_VDEV_MAX_VQS 64
+#define XVM_VDEV_MAX_SHM 4
 
 /* virtio status bits (virtio 1.2, section 2.1) */
 #define XVM_S_ACKNOWLEDGE	1u
@@ -82,6 +83,12 @@ struct xvm_vdev_ops {
 	void (*state)(struct xvm_vdev *vdev, int state, const char *reason);
 };
 
+/* A shared memory region; length 0: there is none. */
+struct xvm_vdev_shm {
+	u64 addr;	/* bus address, on a page */
+	u32 length;
+};
+
 struct xvm_vdev {
 	const struct xvm_vdev_type *type;
 	const struct xvm_vdev_ops *ops;
@@ -100,6 +107,7 @@ struct xvm_vdev {
 	u32 config_bytes;
 	u8 config[256];
 	struct xvm_mem mem;
+	struct xvm_vdev_shm shm[XVM_VDEV_MAX_SHM];	/* by region index; the model's */
 	u32 num_vqs;
 	struct xvm_vq vq[XVM_VDEV_MAX_VQS];
 	u32 in_flight;		/* buffers, over all queues */
@@ -156,6 +164,8 @@ int xvm_vdev_set_vq(struct xvm_vdev *vdev, u32 index, const struct xvm_vq_config
  * asked for: ignored unless the device is ready. Never called from within ops.
  */
 void xvm_vdev_kick(struct xvm_vdev *vdev, u32 index);
+/* Region index as it is now; length 0 for one that does not exist. */
+struct xvm_vdev_shm xvm_vdev_shm(const struct xvm_vdev *vdev, u32 index);
 /*
  * Lets a live device come to rest: nothing new is popped, what was popped goes
  * on with kicks as before. True: nothing is in flight; else ops->drained comes
@@ -163,7 +173,7 @@ void xvm_vdev_kick(struct xvm_vdev *vdev, u32 index);
  */
 bool xvm_vdev_begin_quiet(struct xvm_vdev *vdev);
 void xvm_vdev_end_quiet(struct xvm_vdev *vdev);
-/* True when an enabled queue has a ring in this area. */
+/* True when an enabled queue or a shared memory region lies in this area. */
 bool xvm_vdev_uses_area(const struct xvm_vdev *vdev, u32 area);
 
 /* ---- for device models ---- */

@@ -111,4 +111,10 @@
  */
 #define XVM_ADDR_AREA_SHIFT		40
 
+/*
+ * GET_SHM of pr28 has 32 bits for an address: bits 30..24 area id, bits 23..0
+ * page in the area.
+ */
+#define XVM_SHM_AREA_SHIFT		24
+
 #endif

@@ -456,6 +456,19 @@ static void test_early_queue(void **state)
 	}
 }
 
+static void test_shm(void **state)
+{
+	struct fix *f = *state;
+
+	assert_int_equal(xvm_vdev_shm(f->vdev, 0).length, 0);
+	assert_int_equal(xvm_vdev_shm(f->vdev, XVM_VDEV_MAX_SHM).length, 0);
+	assert_int_equal(xvm_vdev_shm(f->vdev, 0xffffffff).length, 0);
+	f->vdev->shm[1] = (struct xvm_vdev_shm){ ring_addr(0x1000), 4096 };
+	assert_int_equal(xvm_vdev_shm(f->vdev, 1).length, 4096);
+	assert_true(xvm_vdev_uses_area(f->vdev, RING_AREA));
+	assert_false(xvm_vdev_uses_area(f->vdev, RING_AREA + 1));
+}
+
 static void test_broken(void **state)
 {
 	struct fix *f = *state;
@@ -494,7 +507,7 @@ int main(void)
 		CASE(test_config), CASE(test_self_kick), CASE(test_set_vq_bad),
 		CASE(test_reset_drains), CASE(test_hold), CASE(test_vq_reset),
 		CASE(test_reset_overtakes), CASE(test_quiet), CASE(test_early_queue),
-		CASE(test_broken),
+		CASE(test_shm), CASE(test_broken),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
