@@ -11,6 +11,12 @@
 #include <stdlib.h>
 #include "worker.h"
 
+/*
+ * Linux names a xenbus device "virtio_disk/NUMBER" and has room for 19
+ * characters; it stops looking for any further device at one that is longer, so
+ * such a guest would not find its bus. Extended numbers (xvdq and later) have 9 digits.
+ */
+#define MAX_DEVID 9999999u
 #define KEY_MARK "vmsg-mark"
 #define KEY_ERROR "vmsg-error"
 
@@ -368,6 +374,9 @@ static void begin_adoption(struct xvm_disk *disk)
 		snprintf(why, sizeof(why), "the guest has %u devices, the limit; use fewer disks", XVM_MAX_DEVICES);
 		r.why = why;
 	}
+	if (!r.why && disk->devid > MAX_DEVID)
+		r.why = "a Linux guest finds no device at all when one has such a high number; use vdev=xvda to xvdp, "
+			"then sda to sdp";
 	if (r.why) {
 		refuse(disk, r.why);
 		return;

@@ -351,6 +351,9 @@ static void test_refuse(void **state)
 	refused("mode is neither");
 	xl_add(GOOD, 51712, "/tmp", "w");
 	refused("neither a file nor a block device");
+	xl_add(GOOD, 268439808, image, "w");
+	await(P(BE "/state", GOOD, 268439808), NULL);
+	fake_store_del(d.store, P(BE, GOOD, 268439808));
 	fake_store_put(d.store, P("/libxl/%d/device/vbd/51728", GOOD), "");
 	xl_add(GOOD, 51712, image, "w");
 	refused("PV disks");
