@@ -70,12 +70,13 @@ void vmsg_config_get(struct virtio_device *vdev, unsigned int offset, void *buf,
 
 /*
  * -EAGAIN: refused, presumably because the configuration changed since we
- * read it; the answer says the generation to use. Caller holds vm->lock.
+ * read it; the answer says the generation to use. Where generations are not
+ * checked it is a refusal for good. Caller holds vm->lock.
  */
 static int set_chunk(struct vmsg_device *vm, u32 offset, const u8 *buf, u32 bytes)
 {
 	struct xvm_msg_config m = {
-		.generation = vm->generation,
+		.generation = vmsg_rules(vm)->generation_checked ? vm->generation : 0,
 		.offset = offset,
 		.length = bytes,
 		.data = buf,
@@ -88,7 +89,9 @@ static int set_chunk(struct vmsg_device *vm, u32 offset, const u8 *buf, u32 byte
 	if (xvm_msg_get_config(vm->answer, len, true, &m) || m.offset != offset)
 		return -EPROTO;
 	vm->generation = m.generation;
-	return m.length == bytes ? 0 : -EAGAIN;
+	if (m.length == bytes)
+		return 0;
+	return vmsg_rules(vm)->generation_checked ? -EAGAIN : -EINVAL;
 }
 
 static int set_chunk_retried(struct vmsg_device *vm, u32 offset, const u8 *buf, u32 bytes)

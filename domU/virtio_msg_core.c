@@ -6,6 +6,8 @@
  * Trust: the device side may answer anything. Lengths and echoes are checked,
  * numbers clipped, loops bounded; what remains wrong is the device's own loss.
  */
+#include <linux/delay.h>
+#include <linux/jiffies.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/slab.h>
@@ -48,7 +50,7 @@ static int ask_info(struct vmsg_device *vm, struct xvm_msg_device_info *info)
 	len = xvm_msg_put_empty(vm->request, 0, VIRTIO_MSG_GET_DEVICE_INFO, vm->dev_num);
 	len = vmsg_transfer(vm, len);
 	if (len >= 0)
-		xvm_msg_get_device_info(vm->answer, info);
+		xvm_msg_get_device_info(vm->answer, vm->dialect, info);
 	mutex_unlock(&vm->lock);
 	return len < 0 ? len : 0;
 }
@@ -69,9 +71,9 @@ static int check_info(struct vmsg_device *vm, struct device *parent)
 		return -ENODEV;
 	}
 	if (info->config_size > VMSG_MAX_CONFIG || info->num_feature_bits > VMSG_MAX_FEATURE_BITS) {
-		dev_err(parent, "device %u: config size %u or %u feature bits above the limits %u, %u\n",
-			vm->dev_num, info->config_size, info->num_feature_bits, VMSG_MAX_CONFIG,
-			VMSG_MAX_FEATURE_BITS);
+		dev_err(parent, "device %u: config size %u or %llu feature bits above the limits %u, %u\n",
+			vm->dev_num, info->config_size, (unsigned long long)info->num_feature_bits,
+			VMSG_MAX_CONFIG, VMSG_MAX_FEATURE_BITS);
 		return -EPROTO;
 	}
 	if (vm->max_message < VIRTIO_MSG_SET_VQUEUE_BYTES) {
@@ -121,8 +123,37 @@ static void vmsg_set_status(struct virtio_device *vdev, u8 status)
 		vmsg_device_break(vm);
 }
 
+/* A status other than 0 behind SET_DEVICE_STATUS 0: the reset goes on, and is asked after. */
+static int poll_reset(struct vmsg_device *vm)
+{
+	unsigned long deadline = jiffies + VMSG_RESET_SECONDS * HZ;
+	unsigned int ms;
+	int len;
+
+	for (ms = 1; vm->status; ms = min(2 * ms, 100u)) {
+		if (time_after(jiffies, deadline))
+			return -ETIMEDOUT;
+		msleep(ms);
+		len = xvm_msg_put_empty(vm->request, 0, VIRTIO_MSG_GET_DEVICE_STATUS, vm->dev_num);
+		len = vmsg_transfer(vm, len);
+		if (len < 0)
+			return len;
+		vm->status = (u8)xvm_msg_get_u32(vm->answer);
+	}
+	return 0;
+}
+
+static int send_reset(struct vmsg_device *vm)
+{
+	int err = send_status(vm, 0);
+
+	if (err || !vm->status)
+		return err;
+	return vmsg_rules(vm)->reset_polled ? poll_reset(vm) : -EPROTO;
+}
+
 /*
- * The answer comes when the device has let go of all memory. Without one
+ * Status 0 comes when the device has let go of all memory. If it does not
  * (the device is gone, the bus is gone, time is up) the device is lost: it
  * gets no more requests, and its memory is kept until Xen says it is free.
  */
@@ -132,9 +163,7 @@ void vmsg_reset(struct virtio_device *vdev)
 	int err;
 
 	mutex_lock(&vm->lock);
-	err = send_status(vm, 0);
-	if (!err && vm->status)
-		err = -EPROTO;
+	err = send_reset(vm);
 	if (err) {
 		if (!vm->lost)
 			vmsg_say_failed(vm, "reset", err);
@@ -151,7 +180,7 @@ void vmsg_reset(struct virtio_device *vdev)
 static u64 vmsg_get_features(struct virtio_device *vdev)
 {
 	struct vmsg_device *vm = to_vmsg_device(vdev);
-	u32 blocks = DIV_ROUND_UP(min_t(u32, vm->info.num_feature_bits, 64), 32);
+	u32 blocks = DIV_ROUND_UP(min_t(u64, vm->info.num_feature_bits, 64), 32);
 	struct xvm_msg_features m = { 0 };
 	u64 features = 0;
 	int err;

@@ -20,6 +20,7 @@
 #define VMSG_MAX_CONFIG		65536
 #define VMSG_MAX_FEATURE_BITS	1024
 #define VMSG_MAX_RETRIES	5	/* reads of a configuration that keeps changing */
+#define VMSG_RESET_SECONDS	30	/* for a reset that goes on behind its answer */
 
 struct vmsg_device;
 
@@ -46,6 +47,7 @@ struct vmsg_device {
 	const struct vmsg_bus_ops *ops;
 	u16 dev_num;
 	u32 max_message;
+	enum xvm_dialect dialect;	/* set by the bus between alloc and register */
 	struct xvm_msg_device_info info;	/* checked and clipped */
 
 	struct mutex lock;	/* request, answer, status, generation */

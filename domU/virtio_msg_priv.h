@@ -6,6 +6,11 @@
 #include "compat.h"
 #include "virtio_msg_core.h"
 
+static inline const struct xvm_dialect_rules *vmsg_rules(const struct vmsg_device *vm)
+{
+	return xvm_dialect_rules(vm->dialect);
+}
+
 /* vm->lock is held, vm->request has a message of len bytes; the answer's length or an error. */
 int vmsg_transfer(struct vmsg_device *vm, u32 len);
 void vmsg_say_failed(struct vmsg_device *vm, const char *what, int err);

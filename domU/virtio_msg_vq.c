@@ -17,7 +17,7 @@ static int ask_vq(struct vmsg_device *vm, u32 index, struct xvm_msg_vqueue *m)
 	len = xvm_msg_put_u32(vm->request, 0, VIRTIO_MSG_GET_VQUEUE, vm->dev_num, index);
 	len = vmsg_transfer(vm, len);
 	if (len >= 0)
-		xvm_msg_get_vqueue(vm->answer, m);
+		xvm_msg_get_vqueue(vm->answer, vm->dialect, m);
 	mutex_unlock(&vm->lock);
 	if (len >= 0 && m->index != index)
 		return -EPROTO;
@@ -33,18 +33,22 @@ static int tell_vq(struct vmsg_device *vm, struct virtqueue *vq)
 		.desc_addr = virtqueue_get_desc_addr(vq),
 		.driver_addr = virtqueue_get_avail_addr(vq),
 		.device_addr = virtqueue_get_used_addr(vq),
+		.flags = VIRTIO_MSG_VQ_ENABLE,
 	};
+	bool flags = vmsg_rules(vm)->vq_flags;
 	int err;
 
 	mutex_lock(&vm->lock);
-	err = vmsg_transfer(vm, xvm_msg_put_set_vqueue(vm->request, vm->dev_num, &want));
+	err = vmsg_transfer(vm, xvm_msg_put_set_vqueue(vm->request, vm->dialect, vm->dev_num,
+						       &want));
 	mutex_unlock(&vm->lock);
 	if (err >= 0)
 		err = ask_vq(vm, vq->index, &now);
 	if (err)
 		return err;
 	if (now.size != want.size || now.desc_addr != want.desc_addr ||
-	    now.driver_addr != want.driver_addr || now.device_addr != want.device_addr)
+	    now.driver_addr != want.driver_addr || now.device_addr != want.device_addr ||
+	    (flags && !(now.flags & VIRTIO_MSG_VQ_ENABLED)))
 		return -EPROTO;
 	return 0;
 }

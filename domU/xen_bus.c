@@ -29,9 +29,10 @@ static struct xvm_dev *vm_dev(struct vmsg_device *vm)
 static int dev_transfer(struct vmsg_device *vm, const u8 *msg, u32 len, u8 *answer)
 {
 	struct xvm_dev *xd = vm_dev(vm);
-	/* A reset must get through, whatever else is outstanding. */
-	bool admin = msg[VIRTIO_MSG_HDR_ID] == VIRTIO_MSG_SET_DEVICE_STATUS &&
-		     !xvm_msg_get_u32(msg);
+	/* A reset must get through, and be asked after, whatever else is outstanding. */
+	bool admin = (msg[VIRTIO_MSG_HDR_ID] == VIRTIO_MSG_SET_DEVICE_STATUS &&
+		      !xvm_msg_get_u32(msg)) ||
+		     msg[VIRTIO_MSG_HDR_ID] == VIRTIO_MSG_GET_DEVICE_STATUS;
 
 	return xvm_req_transfer(xd->conn, xd->num, admin, msg, len, answer);
 }
@@ -137,6 +138,7 @@ static void add_dev(struct xvm_conn *conn, u16 num)
 		device_unregister(&xd->dev);
 		return;
 	}
+	xd->vm->dialect = conn->pick.dialect;
 	err = xa_err(xa_store(&conn->devs, num, xd, GFP_KERNEL));
 	if (!err)
 		err = vmsg_device_register(xd->vm);
@@ -281,8 +283,8 @@ static int enumerate_window(struct xvm_conn *conn, u16 offset)
 	len = xvm_req_transfer(conn, 0, true, msg, len, answer);
 	if (len < 0)
 		return len;
-	if (xvm_msg_get_devices(answer, len, &m) || m.offset != offset || m.count > count ||
-	    (m.next_offset && m.next_offset <= offset))
+	if (xvm_msg_get_devices(answer, conn->pick.dialect, len, &m) || m.offset != offset ||
+	    m.count > count || (m.next_offset && m.next_offset <= offset))
 		return -EPROTO;
 	note_ready(conn, &m);
 	return m.next_offset;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Transport messages of dialect pr28: each is decoded, put to the device, and
- * answered by one short function. Lengths are good already (xvm_frame_check);
- * what the fields mean is the device's to judge. Readings where the text leaves
- * a choice are in docs/protocol.md, section 7.
+ * Transport messages: each is decoded, put to the device, and answered by one
+ * short function. Lengths are good already (xvm_frame_check); what the fields
+ * mean is the device's to judge. Where dialects want something else of the
+ * device, bus->rules says so. Readings where the texts leave a choice are in
+ * docs/protocol.md, sections 7 and 14.
  */
 #include "bus_priv.h"
 #include "../base/log.h"
@@ -42,8 +43,15 @@ static enum answer get_device_info(struct bus_num *n, const u8 *msg, u32 len)
 	};
 
 	(void)len;
-	bus_answer(n->bus, msg, xvm_msg_put_device_info(n->bus->out, n->num, &m));
+	bus_answer(n->bus, msg, xvm_msg_put_device_info(n->bus->out, n->bus->dialect, n->num,
+							&m));
 	return ANSWER_DONE;
+}
+
+static u32 feature_block(const struct bus_num *n, u32 block)
+{
+	return n->bus->rules->acked_is_shown ? xvm_vdev_features(n->vdev, block) :
+					       xvm_vdev_offered(n->vdev, block);
 }
 
 static enum answer get_device_features(struct bus_num *n, const u8 *msg, u32 len)
@@ -60,7 +68,7 @@ static enum answer get_device_features(struct bus_num *n, const u8 *msg, u32 len
 		m.num_blocks = fit;
 	for (i = 0; i < m.num_blocks; i++)
 		/* block_index + i may wrap: blocks that far up are zero as well */
-		words[i] = m.block_index + i < i ? 0 : xvm_vdev_features(n->vdev, m.block_index + i);
+		words[i] = m.block_index + i < i ? 0 : feature_block(n, m.block_index + i);
 	bus_answer(n->bus, msg,
 		   xvm_msg_put_features(n->bus->out, VIRTIO_MSG_GET_DEVICE_FEATURES, n->num,
 					m.block_index, m.num_blocks, words));
@@ -102,13 +110,18 @@ static enum answer get_config(struct bus_num *n, const u8 *msg, u32 len)
 
 static enum answer set_config(struct bus_num *n, const u8 *msg, u32 len)
 {
+	const struct xvm_dialect_rules *rules = n->bus->rules;
 	struct xvm_msg_config m;
 
 	if (xvm_msg_get_config(msg, len, false, &m))
 		return ANSWER_MALFORMED;
+	if (!rules->generation_checked)
+		m.generation = n->vdev->generation;
+	/* All of it is applied, or nothing. */
 	if (!m.data || !xvm_vdev_config_write(n->vdev, m.generation, m.offset, m.length, m.data))
 		m.length = 0;
-	m.data = NULL;
+	if (!m.length || !rules->config_echoed)
+		m.data = NULL;
 	m.generation = n->vdev->generation;
 	bus_answer(n->bus, msg, xvm_msg_put_config(n->bus->out, VIRTIO_MSG_SET_CONFIG, n->num, &m));
 	return ANSWER_DONE;
@@ -136,7 +149,11 @@ static enum answer set_device_status(struct bus_num *n, const u8 *msg, u32 len)
 	n->owe_config = false;
 	if (!xvm_vdev_begin_reset(n->vdev)) {
 		n->op = BUS_OP_RESET;
-		return ANSWER_LATER;
+		if (!n->bus->rules->reset_polled)
+			return ANSWER_LATER;
+		/* The status is what it was, so not 0, until the reset is complete. */
+		answer_status(n, msg);
+		return ANSWER_DONE;
 	}
 	answer_status(n, msg);
 	bus_ready(n);	/* a device that is leaving goes now */
@@ -155,9 +172,36 @@ static enum answer get_vqueue(struct bus_num *n, const u8 *msg, u32 len)
 		m.desc_addr = vq->config.desc;
 		m.driver_addr = vq->config.driver;
 		m.device_addr = vq->config.device;
+		m.flags = vq->enabled ? VIRTIO_MSG_VQ_ENABLED : 0;
 	}
-	bus_answer(n->bus, msg, xvm_msg_put_vqueue(n->bus->out, n->num, &m));
+	bus_answer(n->bus, msg, xvm_msg_put_vqueue(n->bus->out, n->bus->dialect, n->num, &m));
 	return ANSWER_DONE;
+}
+
+/*
+ * SET_VQUEUE with flags: takes what they do not leave alone, then enables if
+ * they say so; nothing of it if anything is wrong. That includes a queue that
+ * is enabled, of which all that may be asked is to stay as it is.
+ */
+static int update_vqueue(struct bus_num *n, const struct xvm_msg_vqueue *m)
+{
+	u32 state = m->flags & VIRTIO_MSG_VQ_STATE;
+	const struct xvm_vq *vq = xvm_vdev_vq(n->vdev, m->index);
+	struct xvm_vq_config config;
+
+	if (!vq || m->reserved || state > VIRTIO_MSG_VQ_KEEP ||
+	    m->flags & ~(VIRTIO_MSG_VQ_STATE | VIRTIO_MSG_VQ_IGNORES))
+		return 0;
+	config = vq->config;
+	if (!(m->flags & VIRTIO_MSG_VQ_NO_SIZE))
+		config.size = m->size;
+	if (!(m->flags & VIRTIO_MSG_VQ_NO_DESC))
+		config.desc = m->desc_addr;
+	if (!(m->flags & VIRTIO_MSG_VQ_NO_DRIVER))
+		config.driver = m->driver_addr;
+	if (!(m->flags & VIRTIO_MSG_VQ_NO_DEVICE))
+		config.device = m->device_addr;
+	return xvm_vdev_update_vq(n->vdev, m->index, &config, state == VIRTIO_MSG_VQ_ENABLE);
 }
 
 static enum answer set_vqueue(struct bus_num *n, const u8 *msg, u32 len)
@@ -165,15 +209,20 @@ static enum answer set_vqueue(struct bus_num *n, const u8 *msg, u32 len)
 	const struct xvm_vq *vq;
 	struct xvm_vq_config config;
 	struct xvm_msg_vqueue m;
+	int err;
 
 	(void)len;
-	xvm_msg_get_set_vqueue(msg, &m);
+	xvm_msg_get_set_vqueue(msg, n->bus->dialect, &m);
 	config.size = m.size;
 	config.desc = m.desc_addr;
 	config.driver = m.driver_addr;
 	config.device = m.device_addr;
-	/* There is no error field: what could not be set up has size 0 in GET_VQUEUE. */
-	if (xvm_vdev_set_vq(n->vdev, m.index, &config) == -EINVAL) {
+	/* There is no error field: GET_VQUEUE tells what became of it. */
+	if (n->bus->rules->vq_flags)
+		err = update_vqueue(n, &m);
+	else
+		err = xvm_vdev_set_vq(n->vdev, m.index, &config);
+	if (err == -EINVAL) {
 		vq = xvm_vdev_vq(n->vdev, m.index);
 		log_warn("device %u: queue %u cannot be set up: %s (0x%x)", n->num, m.index,
 			 vq->fault, vq->fault_value);
@@ -185,9 +234,11 @@ static enum answer set_vqueue(struct bus_num *n, const u8 *msg, u32 len)
 static enum answer reset_vqueue(struct bus_num *n, const u8 *msg, u32 len)
 {
 	u32 index = xvm_msg_get_u32(msg);
+	bool may = !n->bus->rules->vq_reset_negotiated ||
+		   xvm_vdev_negotiated(n->vdev, XVM_F_RING_RESET);
 
 	(void)len;
-	if (!xvm_vdev_begin_vq_reset(n->vdev, index)) {
+	if (may && !xvm_vdev_begin_vq_reset(n->vdev, index)) {
 		n->op = BUS_OP_VQ_RESET;
 		return ANSWER_LATER;
 	}
@@ -213,9 +264,9 @@ static enum answer get_shm(struct bus_num *n, const u8 *msg, u32 len)
 	(void)len;
 	if (shm.length) {
 		m.length = shm.length;
-		m.address = shm_address(shm.addr);
+		m.address = n->bus->rules->shm_by_page ? shm_address(shm.addr) : shm.addr;
 	}
-	bus_answer(n->bus, msg, xvm_msg_put_shm(n->bus->out, n->num, &m));
+	bus_answer(n->bus, msg, xvm_msg_put_shm(n->bus->out, n->bus->dialect, n->num, &m));
 	return ANSWER_DONE;
 }
 

@@ -70,10 +70,13 @@ int bus_connect(struct bus *bus, const struct bus_link *link)
 	struct xvm_ring_mem mem;
 	int err;
 
-	if (bus->connected || bus->in || link->dialect >= XVM_DIALECT_COUNT || !link->credits ||
-	    link->max_message < VIRTIO_MSG_SET_VQUEUE_BYTES)
+	if (bus->connected || bus->in || link->dialect >= XVM_DIALECT_COUNT || !link->credits)
 		return -EINVAL;
 	bus->link = *link;
+	bus->dialect = link->dialect;
+	bus->rules = xvm_dialect_rules(bus->dialect);
+	if (link->max_message < bus->rules->device_message)
+		return -EINVAL;
 	err = pool_init(bus);
 	if (err)
 		return err;
@@ -202,6 +205,21 @@ static bool take_request(struct bus *bus, const struct xvm_hdr *hdr, u32 len)
 	return true;
 }
 
+/*
+ * What is no message of ours is discarded in silence. But in draft2026 routing
+ * comes before the id: a request to nobody fails, whatever it asks.
+ */
+static void take_bad(struct bus *bus, enum xvm_frame_fault fault, const struct xvm_hdr *hdr)
+{
+	const struct bus_num *n = bus_num_find(bus, hdr->dev_num);
+
+	if (fault == XVM_FRAME_UNKNOWN && bus->rules->ids_opaque && !hdr->type &&
+	    !(hdr->id & VIRTIO_MSG_ID_EVENT) && !(n && n->vdev))
+		bus_refuse(bus, bus->in, n ? XVM_FAILED_REMOVED : XVM_FAILED_NO_DEVICE);
+	else
+		bus->bad[fault]++;
+}
+
 static void take_record(struct bus *bus, u32 len)
 {
 	const struct xvm_msg_row *row;
@@ -209,10 +227,10 @@ static void take_record(struct bus *bus, u32 len)
 	struct xvm_hdr hdr;
 
 	bus->messages_in++;
-	fault = xvm_frame_check(bus->link.dialect, XVM_SIDE_DRIVER, bus->link.max_message, bus->in,
-				len, &hdr, &row);
+	fault = xvm_frame_check(bus->dialect, XVM_SIDE_DRIVER, bus->link.max_message, bus->in, len,
+				&hdr, &row);
 	if (fault) {
-		bus->bad[fault]++;
+		take_bad(bus, fault, &hdr);
 		return;
 	}
 	if (hdr.type & VIRTIO_MSG_TYPE_RESPONSE) {

@@ -45,7 +45,7 @@ static u16 fill_window(const struct bus *bus, u16 offset, u16 count, u8 *bitmap)
 			continue;
 		at = n->num - (u32)offset;
 		if (at >= count)
-			return n->num & ~7;
+			return bus->rules->windows_of_8 ? n->num & ~7 : n->num;
 		bitmap[at / 8] |= (u8)(1 << at % 8);
 	}
 	return 0;
@@ -58,18 +58,18 @@ static enum answer get_devices(struct bus *bus, const u8 *msg)
 	struct xvm_msg_get_devices m = { .bitmap = bitmap };
 
 	xvm_msg_get_get_devices(msg, &m.offset, &m.count);
-	if (m.offset & 7 || m.count & 7) {
+	if (bus->rules->windows_of_8 && (m.offset | m.count) & 7) {
 		m.count = 0;
 		bus->bad[XVM_FRAME_LENGTH]++;
 	}
 	if (m.count > fit * 8)
 		m.count = (u16)(fit * 8);
-	/* Numbers end at 65535; offset is a multiple of 8, so this is one too. */
+	/* Numbers end at 65535; if offset has to be a multiple of 8, this is one too. */
 	if (m.count > 65536u - m.offset)
 		m.count = (u16)(65536u - m.offset);
 	if (m.count)
 		m.next_offset = fill_window(bus, m.offset, m.count, bitmap);
-	bus_answer(bus, msg, xvm_msg_put_devices(bus->out, &m));
+	bus_answer(bus, msg, xvm_msg_put_devices(bus->out, bus->dialect, &m));
 	return ANSWER_DONE;
 }
 

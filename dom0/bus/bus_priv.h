@@ -31,7 +31,7 @@ struct bus_req {
 
 enum bus_op {
 	BUS_OP_NONE,
-	BUS_OP_RESET,		/* SET_DEVICE_STATUS 0: I/O drains */
+	BUS_OP_RESET,		/* SET_DEVICE_STATUS 0: I/O drains; cur NULL: it was answered */
 	BUS_OP_VQ_RESET,	/* RESET_VQUEUE: I/O of the queue drains */
 	BUS_OP_AREA_ADD,	/* the supervisor maps, or will when it is our turn */
 	BUS_OP_AREA_DEL,	/* I/O drains, nothing new is taken */
@@ -77,6 +77,8 @@ struct bus {
 	struct xvm_aio *aio;
 
 	struct bus_link link;
+	enum xvm_dialect dialect;
+	const struct xvm_dialect_rules *rules;	/* of the dialect */
 	bool connected, stopping;
 	u32 reason, detail;		/* XVM_ERR_* once failed */
 	struct xvm_ring_rx rx;

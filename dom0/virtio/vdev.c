@@ -81,6 +81,16 @@ u32 xvm_vdev_feature_bits(const struct xvm_vdev *vdev)
 	return FEATURE_BLOCKS * 32;
 }
 
+u32 xvm_vdev_offered(const struct xvm_vdev *vdev, u32 block)
+{
+	return block < FEATURE_BLOCKS ? (u32)(vdev->offered >> 32 * block) : 0;
+}
+
+bool xvm_vdev_negotiated(const struct xvm_vdev *vdev, u64 feature)
+{
+	return vdev->status & XVM_S_FEATURES_OK && vdev->acked & feature;
+}
+
 /* Once the driver has chosen, its choice is what GET_DEVICE_FEATURES says, until a reset. */
 u32 xvm_vdev_features(const struct xvm_vdev *vdev, u32 block)
 {
@@ -346,6 +356,30 @@ int xvm_vdev_set_vq(struct xvm_vdev *vdev, u32 index, const struct xvm_vq_config
 	/* A notification may have come before the message that makes the queue live. */
 	if (!err && vdev->ready)
 		vdev->ops->again(vdev, vq);
+	return err;
+}
+
+int xvm_vdev_update_vq(struct xvm_vdev *vdev, u32 index, const struct xvm_vq_config *config,
+		       bool enable)
+{
+	struct xvm_vq *vq = xvm_vdev_vq(vdev, index);
+	struct xvm_vq_config old;
+	int err = 0;
+
+	if (!vq)
+		return -ENOENT;
+	if (vq->enabled || vq->in_flight || vdev->resetting)
+		return -EBUSY;
+	old = vq->config;
+	if (enable) {
+		err = xvm_vdev_set_vq(vdev, index, config);
+	} else if (config->size > vq->max_size) {
+		vq->fault = "queue size is above the maximum";
+		vq->fault_value = config->size;
+		err = -EINVAL;
+	}
+	/* Addresses are judged when the queue is enabled: the area may come later. */
+	vq->config = err ? old : *config;
 	return err;
 }
 

@@ -128,7 +128,11 @@ void xvm_vdev_free(struct xvm_vdev *vdev);
 /* ---- for the transport: one call per message ---- */
 
 u32 xvm_vdev_features(const struct xvm_vdev *vdev, u32 block);	/* as GET_DEVICE_FEATURES says */
+/* The same for a dialect that never shows what the driver chose. */
+u32 xvm_vdev_offered(const struct xvm_vdev *vdev, u32 block);
 u32 xvm_vdev_feature_bits(const struct xvm_vdev *vdev);		/* multiple of 32 */
+/* The driver chose this feature (XVM_F_*), and FEATURES_OK stands. */
+bool xvm_vdev_negotiated(const struct xvm_vdev *vdev, u64 feature);
 /*
  * Replaces these words of the acknowledged set; a reset clears it. A driver may
  * send its blocks one by one, so the others stay. No effect after FEATURES_OK.
@@ -159,6 +163,12 @@ struct xvm_vq *xvm_vdev_vq(struct xvm_vdev *vdev, u32 index);
  * -EINVAL: left unconfigured (size 0), vq->fault and fault_value are for the log.
  */
 int xvm_vdev_set_vq(struct xvm_vdev *vdev, u32 index, const struct xvm_vq_config *config);
+/*
+ * SET_VQUEUE where configuring and enabling are two things: the queue gets this configuration
+ * and is enabled or not. On any error nothing has changed; -EBUSY also: it is enabled already.
+ */
+int xvm_vdev_update_vq(struct xvm_vdev *vdev, u32 index, const struct xvm_vq_config *config,
+		       bool enable);
 /*
  * A notification for queue index, the self-kick after enabling, or what ops->again
  * asked for: ignored unless the device is ready. Never called from within ops.

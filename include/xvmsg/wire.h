@@ -5,7 +5,8 @@
  * Constants and comments only: this file compiles alone in C, C++ and the
  * Linux kernel. Offsets count bytes from the first byte of the message, all
  * fields are little-endian. Section names are those of the virtio-msg text
- * merged as PR #28 ("pr28"). docs/protocol.md is the authority over this file.
+ * merged as PR #28 ("pr28"); "draft2026" marks what the 2026 draft has
+ * otherwise. docs/protocol.md is the authority over this file.
  */
 #ifndef XVMSG_WIRE_H
 #define XVMSG_WIRE_H
@@ -58,8 +59,26 @@
  */
 #define VIRTIO_MSG_MIN_MAX_BYTES	44
 #define VIRTIO_MSG_SET_VQUEUE_BYTES	48
+#define VIRTIO_MSG_DRAFT_MIN_MAX_BYTES	52	/* draft2026: GET_DEVICE_INFO's answer */
 #define VIRTIO_MSG_OFFER_BYTES		264
 #define VIRTIO_MSG_REVISION		1
+
+/* draft2026, SET_VQUEUE: flags */
+#define VIRTIO_MSG_VQ_STATE		0x03	/* what to do, one of these: */
+#define VIRTIO_MSG_VQ_DISABLED		0x00	/* stay disabled */
+#define VIRTIO_MSG_VQ_ENABLE		0x01
+#define VIRTIO_MSG_VQ_KEEP		0x02	/* neither way */
+#define VIRTIO_MSG_VQ_NO_SIZE		0x04	/* leave size, or an address, as it was */
+#define VIRTIO_MSG_VQ_NO_DESC		0x08
+#define VIRTIO_MSG_VQ_NO_DRIVER		0x10
+#define VIRTIO_MSG_VQ_NO_DEVICE		0x20
+#define VIRTIO_MSG_VQ_IGNORES		0x3c
+/* draft2026, GET_VQUEUE: flags */
+#define VIRTIO_MSG_VQ_ENABLED		0x01
+
+/* draft2026: bit of a bus instance, not of a device; never offered here */
+#define VIRTIO_MSG_F_STRICT_CONFIG_GENERATION	0
+#define VIRTIO_MSG_UUID_BYTES		16
 
 /* Payload bytes that precede the data of the variable-length messages (header not counted) */
 #define VIRTIO_MSG_FEATURES_FIXED	8	/* block_index, num_blocks */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Decoders against encoders. Input: sender (bit 0), then a message. What the
+ * Decoders against encoders. Input: sender (bit 0) and dialect (bit 1), then a message. What the
  * frame check and the decoder accept is encoded again; that must be accepted
  * too, decode to the same, and repeat the input but for reserved fields and
  * for bytes behind the end that no length speaks of.
@@ -11,6 +11,8 @@
 
 #define CHECK(cond) do { if (!(cond)) abort(); } while (0)
 #define MAX_MSG 264u
+
+static enum xvm_dialect dialect;
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -44,8 +46,8 @@ static u32 transport_answer(const u8 *in, u32 len, const struct xvm_hdr *h, u8 *
 
 	switch (h->id) {
 	case VIRTIO_MSG_GET_DEVICE_INFO:
-		xvm_msg_get_device_info(in, &info);
-		return xvm_msg_put_device_info(out, h->dev_num, &info);
+		xvm_msg_get_device_info(in, dialect, &info);
+		return xvm_msg_put_device_info(out, dialect, h->dev_num, &info);
 	case VIRTIO_MSG_GET_DEVICE_FEATURES:
 		return features(in, len, h->id, h->dev_num, out);
 	case VIRTIO_MSG_GET_CONFIG:
@@ -53,11 +55,11 @@ static u32 transport_answer(const u8 *in, u32 len, const struct xvm_hdr *h, u8 *
 	case VIRTIO_MSG_SET_CONFIG:
 		return config(in, len, h->id, h->dev_num, true, out);
 	case VIRTIO_MSG_GET_VQUEUE:
-		xvm_msg_get_vqueue(in, &vq);
-		return xvm_msg_put_vqueue(out, h->dev_num, &vq);
+		xvm_msg_get_vqueue(in, dialect, &vq);
+		return xvm_msg_put_vqueue(out, dialect, h->dev_num, &vq);
 	case VIRTIO_MSG_GET_SHM:
-		xvm_msg_get_shm(in, &shm);
-		return xvm_msg_put_shm(out, h->dev_num, &shm);
+		xvm_msg_get_shm(in, dialect, &shm);
+		return xvm_msg_put_shm(out, dialect, h->dev_num, &shm);
 	default:
 		return len == 8 ? xvm_msg_put_empty(out, 0, h->id, h->dev_num) :
 				  xvm_msg_put_u32(out, 0, h->id, h->dev_num, xvm_msg_get_u32(in));
@@ -84,8 +86,8 @@ static u32 transport_request(const u8 *in, u32 len, const struct xvm_hdr *h, u8 
 	case VIRTIO_MSG_SET_CONFIG:
 		return config(in, len, h->id, h->dev_num, false, out);
 	case VIRTIO_MSG_SET_VQUEUE:
-		xvm_msg_get_set_vqueue(in, &vq);
-		return xvm_msg_put_set_vqueue(out, h->dev_num, &vq);
+		xvm_msg_get_set_vqueue(in, dialect, &vq);
+		return xvm_msg_put_set_vqueue(out, dialect, h->dev_num, &vq);
 	case VIRTIO_MSG_EVENT_CONFIG:
 		if (xvm_msg_get_event_config(in, len, &ec))
 			return 0;
@@ -107,10 +109,10 @@ static u32 bus_answer(const u8 *in, u32 len, const struct xvm_hdr *h, u8 *out)
 
 	switch (h->id) {
 	case VIRTIO_BUS_MSG_GET_DEVICES:
-		if (xvm_msg_get_devices(in, len, &devices))
+		if (xvm_msg_get_devices(in, dialect, len, &devices))
 			return 0;
-		CHECK(devices.count / 8u <= len - 14);
-		return xvm_msg_put_devices(out, &devices);
+		CHECK((devices.count + 7u) / 8u <= len - 14);
+		return xvm_msg_put_devices(out, dialect, &devices);
 	case VIRTIO_BUS_MSG_PING:
 		return xvm_msg_put_u32(out, VIRTIO_MSG_TYPE_BUS, h->id, 0, xvm_msg_get_u32(in));
 	default:
@@ -166,9 +168,13 @@ static u32 recode(const u8 *in, u32 len, const struct xvm_hdr *h, u8 *out)
 /* Payload bytes that the specification reserves: sent as zero, ignored on receive. */
 static bool reserved(const struct xvm_hdr *h, u32 at)
 {
-	if (h->type == VIRTIO_MSG_TYPE_RESPONSE && h->id == VIRTIO_MSG_GET_VQUEUE)
+	bool draft = dialect == XVM_DIALECT_DRAFT2026;
+
+	if (draft && h->type == VIRTIO_MSG_TYPE_RESPONSE && h->id == VIRTIO_MSG_GET_SHM)
+		return at >= 12 && at < 16;
+	if (!draft && h->type == VIRTIO_MSG_TYPE_RESPONSE && h->id == VIRTIO_MSG_GET_VQUEUE)
 		return at >= 20 && at < 24;
-	if (h->type == 0 && h->id == VIRTIO_MSG_SET_VQUEUE)
+	if (!draft && h->type == 0 && h->id == VIRTIO_MSG_SET_VQUEUE)
 		return (at >= 12 && at < 16) || (at >= 20 && at < 24);
 	if (h->type == VIRTIO_MSG_TYPE_BUS &&
 	    (h->id == XVM_BUS_MSG_AREA_DEL || h->id == XVM_BUS_MSG_RELEASE_DEVICE))
@@ -187,9 +193,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 9 || size > MAX_MSG + 1)
 		return 0;
 	sender = data[0] & 1 ? XVM_SIDE_DEVICE : XVM_SIDE_DRIVER;
+	dialect = data[0] & 2 ? XVM_DIALECT_DRAFT2026 : XVM_DIALECT_PR28;
 	data++;
 	len = (u32)size - 1;
-	if (xvm_frame_check(XVM_DIALECT_PR28, sender, MAX_MSG, data, len, &hdr, &row))
+	if (xvm_frame_check(dialect, sender, MAX_MSG, data, len, &hdr, &row))
 		return 0;
 	n = recode(data, len, &hdr, once);
 	if (!n)
@@ -197,7 +204,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	CHECK(n <= len);
 	for (i = 8; i < n; i++)
 		CHECK(once[i] == (reserved(&hdr, i) ? 0 : data[i]));
-	CHECK(!xvm_frame_check(XVM_DIALECT_PR28, sender, MAX_MSG, once, n, &hdr, &row));
+	CHECK(!xvm_frame_check(dialect, sender, MAX_MSG, once, n, &hdr, &row));
 	CHECK(recode(once, n, &hdr, twice) == n && !memcmp(once, twice, n));
 	return 0;
 }

@@ -15,7 +15,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const struct xvm_offer ours = {
-	.dialects = 1, .max_message = 264, .max_ring_order = 3, .max_credits = 32, .max_channels = 8,
+	.dialects = 3, .max_message = 264, .max_ring_order = 3, .max_credits = 32, .max_channels = 8,
 	.bus_features = 1, .connection_id = 0x0123456789abcdefull,
 };
 
@@ -44,7 +44,8 @@ static void kept(const struct xvm_pick *p, const struct xvm_offer *offer)
 	u32 i;
 
 	CHECK(p->dialect < XVM_DIALECT_COUNT && (offer->dialects & 1u << p->dialect));
-	CHECK(p->max_message >= 44 && p->max_message <= offer->max_message);
+	CHECK(p->max_message >= (p->dialect ? 52 : 44) && p->max_message <= 65536 - p->dialect);
+	CHECK(p->max_message <= offer->max_message);
 	CHECK(p->ring_order <= XVM_MAX_RING_ORDER && p->ring_order <= offer->max_ring_order);
 	CHECK(p->credits >= 1 && p->credits <= offer->max_credits);
 	CHECK(p->num_channels >= 1 && p->num_channels <= XVM_MAX_CHANNELS);

@@ -202,7 +202,7 @@ static void test_core_messages(void **state)
 	assert_int_equal(ASK(xvm_msg_put_empty(msg, 0, VIRTIO_MSG_GET_DEVICE_STATUS, NUM)), 12);
 	assert_int_equal(ASK(xvm_msg_put_u32(msg, 0, VIRTIO_MSG_SET_DEVICE_STATUS, NUM, 0)), 12);
 	assert_int_equal(ASK(xvm_msg_put_u32(msg, 0, VIRTIO_MSG_GET_VQUEUE, NUM, 0)), 48);
-	assert_int_equal(ASK(xvm_msg_put_set_vqueue(msg, NUM, &vq)), 8);
+	assert_int_equal(ASK(xvm_msg_put_set_vqueue(msg, XVM_DIALECT_PR28, NUM, &vq)), 8);
 	assert_int_equal(ASK(xvm_msg_put_u32(msg, 0, VIRTIO_MSG_RESET_VQUEUE, NUM, 0)), 8);
 	assert_int_equal(ASK(xvm_msg_put_u32(msg, 0, VIRTIO_MSG_GET_SHM, NUM, 3)), 20);
 	assert_int_equal(xvm_get32(drv.answer + 8), 3);

@@ -35,7 +35,7 @@ static int start(void **state)
 	memory = rig_area_new(&rig, REGION, REGION_PAGES);
 	assert_int_equal(drv_area_add(&drv, RINGS, NUM, 16), XVM_STATUS_OK);
 	assert_int_equal(drv_area_add(&drv, REGION, NUM, REGION_PAGES), XVM_STATUS_OK);
-	drv_negotiate(&drv, NUM, XVM_F_VERSION_1 | XVM_F_ACCESS_PLATFORM);
+	drv_negotiate(&drv, NUM, XVM_F_VERSION_1 | XVM_F_ACCESS_PLATFORM | XVM_F_RING_RESET);
 	return 0;
 }
 
@@ -62,11 +62,8 @@ static bool lend(u64 addr, u32 length)
 static struct xvm_msg_shm region(u32 index)
 {
 	struct xvm_msg_shm m;
-	u8 msg[16];
 
-	assert_int_equal(drv_ask(&drv, msg, xvm_msg_put_u32(msg, 0, VIRTIO_MSG_GET_SHM, NUM,
-							    index)), 20);
-	xvm_msg_get_shm(drv.answer, &m);
+	drv_shm(&drv, NUM, index, &m);
 	assert_int_equal(m.index, index);
 	return m;
 }
@@ -93,7 +90,8 @@ static void test_get_shm(void **state)
 	assert_true(lend(addr, REGION_BYTES));
 	m = region(0);
 	assert_int_equal(m.length, REGION_BYTES);
-	assert_int_equal(m.address, REGION << XVM_SHM_AREA_SHIFT | FIRST_PAGE);
+	assert_int_equal(m.address, drv.rules->shm_by_page ?
+				    REGION << XVM_SHM_AREA_SHIFT | FIRST_PAGE : addr);
 	expect_none(1);
 	expect_none(XVM_VDEV_MAX_SHM);
 	expect_none(0xffffffff);
@@ -160,5 +158,5 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_use, start, stop),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return RIG_RUN_BOTH(tests);
 }

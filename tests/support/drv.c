@@ -11,6 +11,7 @@ void drv_start_with(struct drv *drv, struct rig *rig, u32 order, u32 max_message
 	memset(drv, 0, sizeof(*drv));
 	drv->rig = rig;
 	rig_start(rig, order, max_message, credits);
+	drv->rules = xvm_dialect_rules(rig->dialect);
 	bytes = XVM_PAGE_BYTES << order;
 	xvm_ring_mem_init(&mem, rig->control, rig->drv, bytes, true);
 	assert_int_equal(xvm_ring_tx_init(&drv->tx, &mem, max_message, XVM_DEVICE_CREDITS), 0);
@@ -71,7 +72,7 @@ static void take_record(struct drv *drv, const u8 *buf, u32 len)
 	struct xvm_hdr hdr;
 
 	/* What the device side sends has no fault, ever. */
-	assert_int_equal(xvm_frame_check(XVM_DIALECT_PR28, XVM_SIDE_DEVICE, drv->rx.max_msg, buf,
+	assert_int_equal(xvm_frame_check(drv->rig->dialect, XVM_SIDE_DEVICE, drv->rx.max_msg, buf,
 					 len, &hdr, &row), XVM_FRAME_OK);
 	if (xvm_msg_is_event(row)) {
 		take_event(drv, &hdr, buf, len);
@@ -180,8 +181,15 @@ u32 drv_status(struct drv *drv, u16 dev)
 
 u32 drv_set_status(struct drv *drv, u16 dev, u32 status)
 {
+	u32 is, tries;
+
 	assert_int_equal(ask_u32(drv, VIRTIO_MSG_SET_DEVICE_STATUS, dev, status), 12);
-	return xvm_msg_get_u32(drv->answer);
+	is = xvm_msg_get_u32(drv->answer);
+	for (tries = 0; !status && is && drv->rules->reset_polled && tries < 5000; tries++) {
+		drv_poll(drv, 1);
+		is = drv_status(drv, dev);
+	}
+	return is;
 }
 
 u64 drv_features(struct drv *drv, u16 dev)
@@ -225,8 +233,9 @@ void drv_info(struct drv *drv, u16 dev, struct xvm_msg_device_info *info)
 	u8 msg[16];
 
 	assert_int_equal(drv_ask(drv, msg, xvm_msg_put_empty(msg, 0, VIRTIO_MSG_GET_DEVICE_INFO,
-							     dev)), 32);
-	xvm_msg_get_device_info(drv->answer, info);
+							     dev)),
+			 xvm_msgtab_find(0, VIRTIO_MSG_GET_DEVICE_INFO)->len[drv->rig->dialect].answer.max);
+	xvm_msg_get_device_info(drv->answer, drv->rig->dialect, info);
 }
 
 u32 drv_config(struct drv *drv, u16 dev, u32 off, u32 len, void *dst)
@@ -244,14 +253,30 @@ u32 drv_config(struct drv *drv, u16 dev, u32 off, u32 len, void *dst)
 void drv_vqueue(struct drv *drv, u16 dev, u32 index, struct xvm_msg_vqueue *m)
 {
 	assert_int_equal(ask_u32(drv, VIRTIO_MSG_GET_VQUEUE, dev, index), 48);
-	xvm_msg_get_vqueue(drv->answer, m);
+	xvm_msg_get_vqueue(drv->answer, drv->rig->dialect, m);
+}
+
+void drv_put_vqueue(struct drv *drv, u16 dev, const struct xvm_msg_vqueue *m)
+{
+	u8 msg[64];
+
+	assert_int_equal(drv_ask(drv, msg, xvm_msg_put_set_vqueue(msg, drv->rig->dialect, dev, m)),
+			 8);
 }
 
 void drv_set_vqueue(struct drv *drv, u16 dev, const struct xvm_msg_vqueue *m)
 {
-	u8 msg[64];
+	struct xvm_msg_vqueue enable = *m;
 
-	assert_int_equal(drv_ask(drv, msg, xvm_msg_put_set_vqueue(msg, dev, m)), 8);
+	enable.flags = VIRTIO_MSG_VQ_ENABLE;
+	drv_put_vqueue(drv, dev, &enable);
+}
+
+void drv_shm(struct drv *drv, u16 dev, u32 index, struct xvm_msg_shm *m)
+{
+	assert_int_equal(ask_u32(drv, VIRTIO_MSG_GET_SHM, dev, index),
+			 xvm_msgtab_find(0, VIRTIO_MSG_GET_SHM)->len[drv->rig->dialect].answer.max);
+	xvm_msg_get_shm(drv->answer, drv->rig->dialect, m);
 }
 
 void drv_reset_vqueue(struct drv *drv, u16 dev, u32 index)

@@ -15,6 +15,7 @@ struct drv {
 	struct rig *rig;
 	struct xvm_ring_tx tx;
 	struct xvm_ring_rx rx;
+	const struct xvm_dialect_rules *rules;	/* of rig->dialect */
 	u16 token;
 	u8 answer[512];			/* the last one that was waited for */
 	u32 answer_len;
@@ -64,6 +65,7 @@ u32 drv_ask(struct drv *drv, u8 *msg, u32 len);
 void drv_sync(struct drv *drv);
 
 u32 drv_status(struct drv *drv, u16 dev);
+/* Status 0: waits until the reset is complete, in a dialect where that is to be asked after. */
 u32 drv_set_status(struct drv *drv, u16 dev, u32 status);
 u64 drv_features(struct drv *drv, u16 dev);
 void drv_set_features(struct drv *drv, u16 dev, u64 features);
@@ -72,8 +74,12 @@ u64 drv_negotiate(struct drv *drv, u16 dev, u64 wanted);
 void drv_info(struct drv *drv, u16 dev, struct xvm_msg_device_info *info);
 /* Length as answered; data is copied to dst. */
 u32 drv_config(struct drv *drv, u16 dev, u32 off, u32 len, void *dst);
+void drv_shm(struct drv *drv, u16 dev, u32 index, struct xvm_msg_shm *m);
 void drv_vqueue(struct drv *drv, u16 dev, u32 index, struct xvm_msg_vqueue *m);
+/* Configured and enabled, in one message; m's flags are not looked at. */
 void drv_set_vqueue(struct drv *drv, u16 dev, const struct xvm_msg_vqueue *m);
+/* The message as m says, also its flags. */
+void drv_put_vqueue(struct drv *drv, u16 dev, const struct xvm_msg_vqueue *m);
 void drv_reset_vqueue(struct drv *drv, u16 dev, u32 index);
 
 /* AREA_ADD of memory made by rig_area_new; all return XVM_STATUS_*. */

@@ -28,13 +28,13 @@ void drv_life_probe(struct drv_life *life, struct drv *drv, u16 dev, u32 area, u
 /* As many blocks as the device says it has, the ones we have names for; zero beyond. */
 static u64 read_features(struct drv_life *life)
 {
-	u32 blocks = life->info.num_feature_bits / 32;
+	u64 blocks = life->info.num_feature_bits / 32;
 	struct xvm_msg_features m;
 	u64 features = 0;
 	u8 msg[32];
 
 	blocks = blocks < 2 ? blocks : 2;
-	drv_ask(life->drv, msg, xvm_msg_put_get_features(msg, life->dev, 0, blocks));
+	drv_ask(life->drv, msg, xvm_msg_put_get_features(msg, life->dev, 0, (u32)blocks));
 	assert_int_equal(xvm_msg_get_features(life->drv->answer, life->drv->answer_len, true, &m),
 			 0);
 	if (m.num_blocks > 0)
@@ -150,7 +150,7 @@ bool drv_life_write_config(struct drv_life *life, u32 off, const void *data, u32
 	if (off > life->info.config_size || len > life->info.config_size - off)
 		return false;
 	for (tries = 0; tries < LIFE_RETRIES; tries++) {
-		m.generation = life->generation;
+		m.generation = life->drv->rules->generation_checked ? life->generation : 0;
 		m.length = len;
 		m.data = data;
 		drv_ask(life->drv, msg, xvm_msg_put_config(msg, VIRTIO_MSG_SET_CONFIG, life->dev,

@@ -193,7 +193,7 @@ static void devices_answer(struct xvm_observer *o, const struct obs_req *req, co
 	u32 i;
 
 	xvm_msg_get_get_devices(req->msg, &offset, &count);
-	if (!obs_judge(o, "BUS-31", !xvm_msg_get_devices(msg, len, &m) &&
+	if (!obs_judge(o, "BUS-31", !xvm_msg_get_devices(msg, o->config.dialect, len, &m) &&
 		       len == VIRTIO_MSG_HDR_BYTES + VIRTIO_MSG_GET_DEVICES_FIXED + m.count / 8u,
 		       "GET_DEVICES answer: bitmap does not fit the count"))
 		return;

@@ -124,9 +124,9 @@ static void device_info(struct xvm_observer *o, struct obs_dev *d, const u8 *msg
 {
 	struct xvm_msg_device_info m;
 
-	xvm_msg_get_device_info(msg, &m);
-	obs_judge(o, "DEV-36", !(m.num_feature_bits % 32), "device %u: %u feature bits",
-		  num_of(msg), m.num_feature_bits);
+	xvm_msg_get_device_info(msg, o->config.dialect, &m);
+	obs_judge(o, "DEV-36", !(m.num_feature_bits % 32), "device %u: %llu feature bits",
+		  num_of(msg), (unsigned long long)m.num_feature_bits);
 	if (d->have_info)
 		obs_judge(o, "DEV-36", !memcmp(&m, &d->info, sizeof(m)),
 			  "device %u: GET_DEVICE_INFO changed", num_of(msg));
@@ -253,7 +253,7 @@ static void get_vqueue(struct xvm_observer *o, struct obs_dev *d, const struct o
 	struct xvm_msg_vqueue m;
 	struct obs_vq *vq;
 
-	xvm_msg_get_vqueue(msg, &m);
+	xvm_msg_get_vqueue(msg, o->config.dialect, &m);
 	obs_judge(o, "DEV-35 DEV-15", m.index == xvm_msg_get_u32(req->msg) && !xvm_get32(msg + 20),
 		  "device %u: GET_VQUEUE answer for queue %u", num_of(msg), m.index);
 	vq = obs_vq(d, m.index);
@@ -298,10 +298,10 @@ static void get_shm(struct xvm_observer *o, const struct obs_req *req, const u8 
 {
 	struct xvm_msg_shm m;
 
-	xvm_msg_get_shm(msg, &m);
+	xvm_msg_get_shm(msg, o->config.dialect, &m);
 	obs_judge(o, "DEV-46", m.index == xvm_msg_get_u32(req->msg) && (m.length || !m.address),
-		  "device %u: GET_SHM answer for region %u: %u bytes at 0x%x", num_of(msg), m.index,
-		  m.length, m.address);
+		  "device %u: GET_SHM answer for region %u: %llu bytes at 0x%llx", num_of(msg),
+		  m.index, (unsigned long long)m.length, (unsigned long long)m.address);
 }
 
 void obs_answer(struct xvm_observer *o, struct obs_dev *d, const struct obs_req *req, const u8 *msg,

@@ -139,7 +139,7 @@ static void set_vqueue(struct xvm_observer *o, struct obs_dev *d, const u8 *msg)
 	struct obs_vq *vq;
 
 	need_info(o, d, msg);
-	xvm_msg_get_set_vqueue(msg, &m);
+	xvm_msg_get_set_vqueue(msg, o->config.dialect, &m);
 	obs_judge(o, "DRV-11", !xvm_get32(msg + 12) && !xvm_get32(msg + 20),
 		  "device %u: SET_VQUEUE has reserved bytes that are not zero", num_of(msg));
 	obs_judge(o, "DRV-14 DRV-20", d->status & S_FEATURES_OK,

@@ -155,6 +155,7 @@ void rig_start(struct rig *rig, u32 order, u32 max_message, u32 credits)
 	u32 i;
 
 	memset(rig, 0, sizeof(*rig));
+	rig->dialect = rig_dialect;
 	rig->ring_order = order;
 	rig->max_message = max_message;
 	rig->credits = credits;
@@ -188,7 +189,7 @@ static void say(struct rig *rig, void *msg, u32 type, size_t bytes, const int *f
 void rig_connect(struct rig *rig)
 {
 	struct xvm_ipc_start start = {
-		.domid = 1, .dialect = 0, .max_message = rig->max_message,
+		.domid = 1, .dialect = rig->dialect, .max_message = rig->max_message,
 		.ring_order = rig->ring_order, .credits = rig->credits,
 		.num_channels = 1, .port = { RIG_PORT },
 	};
@@ -409,4 +410,34 @@ void rig_stop(struct rig *rig)
 
 	say(rig, &stop, XVM_IPC_STOP, sizeof(stop), NULL, 0);
 	rig_wait_exit(rig);
+}
+
+/* ---- both dialects ---- */
+
+enum xvm_dialect rig_dialect;
+
+int rig_run_both(const struct CMUnitTest *tests, size_t count)
+{
+	struct CMUnitTest *copy = calloc(count, sizeof(*copy));
+	char (*name)[96] = calloc(count, sizeof(*name));
+	int failed = 0;
+	size_t i;
+	u32 d;
+
+	if (!copy || !name)
+		abort();
+	for (d = 0; d < XVM_DIALECT_COUNT; d++) {
+		rig_dialect = (enum xvm_dialect)d;
+		for (i = 0; i < count; i++) {
+			copy[i] = tests[i];
+			snprintf(name[i], sizeof(name[i]), "%s in %s", tests[i].name,
+				 xvm_dialect_name(rig_dialect));
+			if (d)
+				copy[i].name = name[i];
+		}
+		failed += _cmocka_run_group_tests("dialects", copy, count, NULL, NULL);
+	}
+	free(copy);
+	free(name);
+	return failed;
 }

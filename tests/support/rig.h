@@ -10,7 +10,7 @@
 
 #include <sys/types.h>
 #include "../../dom0/ipc.h"
-#include "../../xen/proto/plat.h"
+#include "../../xen/proto/msgtab.h"
 
 #define RIG_DEVICES 16		/* device numbers that are followed */
 #define RIG_AREAS 128
@@ -29,6 +29,7 @@ struct rig {
 	int shared_fd;
 	u8 *control, *drv, *dev;	/* control page and rings */
 	u32 ring_order, max_message, credits;
+	enum xvm_dialect dialect;
 	struct fake_port *to_worker, *to_driver;
 	struct rig_area area[RIG_AREAS];
 
@@ -44,6 +45,9 @@ struct rig {
 	struct xvm_ipc_stats stats;
 	u32 stats_seen;
 };
+
+/* What the next connections speak; rig_run_both sets it. */
+extern enum xvm_dialect rig_dialect;
 
 /* Starts the worker; rings of 1 << order pages. Asserts that HELLO comes. */
 void rig_start(struct rig *rig, u32 order, u32 max_message, u32 credits);
@@ -77,5 +81,10 @@ void rig_notify(struct rig *rig);
 /* STOP, or just waits; asserts exit status 0 and that everything mapped was unmapped. */
 void rig_stop(struct rig *rig);
 void rig_wait_exit(struct rig *rig);
+
+/* Runs a group once in each dialect; names of the later ones say which. Returns the failures. */
+struct CMUnitTest;
+int rig_run_both(const struct CMUnitTest *tests, size_t count);
+#define RIG_RUN_BOTH(tests) rig_run_both(tests, sizeof(tests) / sizeof((tests)[0]))
 
 #endif

@@ -136,7 +136,7 @@ static void write_info(void)
 		say(WORDS(VIRTIO_MSG_GET_DEVICE_INFO, 2, 0x584d5658, 0x33221100, 0x77665544,
 			  0xbbaa9988, 0xffeeddcc, 2, 60, 3, 1, 2));
 	else
-		say(xvm_msg_put_device_info(msg, NUM, &m));
+		say(xvm_msg_put_device_info(msg, XVM_DIALECT_PR28, NUM, &m));
 }
 
 static void write_features(void)
@@ -180,11 +180,11 @@ static void write_queues(void)
 	};
 
 	ask(xvm_msg_put_u32(msg, 0, VIRTIO_MSG_GET_VQUEUE, NUM, 1));
-	xvm_msg_put_vqueue(msg, NUM, &m);
+	xvm_msg_put_vqueue(msg, XVM_DIALECT_PR28, NUM, &m);
 	if (at.dialect == DRAFT)
 		xvm_put32(msg + 20, 1);
 	say(48);
-	xvm_msg_put_set_vqueue(msg, NUM, &m);
+	xvm_msg_put_set_vqueue(msg, XVM_DIALECT_PR28, NUM, &m);
 	if (at.dialect == DRAFT)
 		xvm_put32(msg + 12, 0x29);
 	ask(48);
@@ -201,7 +201,7 @@ static void write_shm(void)
 	if (at.dialect == DRAFT)
 		say(WORDS(VIRTIO_MSG_GET_SHM, 2, 0, 0x10000, 1, 0x4000, 2));
 	else
-		say(xvm_msg_put_shm(msg, NUM, &m));
+		say(xvm_msg_put_shm(msg, XVM_DIALECT_PR28, NUM, &m));
 }
 
 static void write_events(void)
@@ -223,7 +223,7 @@ static void write_bus(void)
 	struct xvm_msg_get_devices m = { 0, 16, 24, (const u8 *)"\x26\x80" };
 
 	ask(xvm_msg_put_get_devices(msg, 0, 16));
-	xvm_msg_put_devices(msg, &m);
+	xvm_msg_put_devices(msg, XVM_DIALECT_PR28, &m);
 	if (at.dialect == DRAFT) {
 		xvm_put16(msg + 10, 24);
 		xvm_put16(msg + 12, 16);
@@ -283,7 +283,7 @@ static void write_bad(void)
 	msg[0] = 0xfc;
 	msg[1] = 0x7e;
 	write_as(0, 10);
-	len = xvm_msg_put_vqueue(msg, NUM, &(struct xvm_msg_vqueue){ 1, 2, 3, 4, 5, 6 });
+	len = xvm_msg_put_vqueue(msg, XVM_DIALECT_PR28, NUM, &(struct xvm_msg_vqueue){ 1, 2, 3, 4, 5, 6 });
 	xvm_msg_finish(msg, true, 9);
 	write_as(1, len - 20);
 	len = xvm_msg_put_get_features(msg, NUM, 0, 0xffffffff);

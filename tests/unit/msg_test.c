@@ -12,6 +12,7 @@
 #define MAX_MSG 264u
 
 static u8 out[512];
+static enum xvm_dialect spoken;		/* of what is expected */
 
 /* The encoding is these bytes, writes nothing beyond them, and its sender's check accepts it. */
 static void expect(u32 len, enum xvm_side sender, const u8 *want, u32 want_len)
@@ -24,7 +25,7 @@ static void expect(u32 len, enum xvm_side sender, const u8 *want, u32 want_len)
 	assert_memory_equal(out, want, want_len);
 	for (i = len; i < sizeof(out); i++)
 		assert_int_equal(out[i], 0xee);
-	assert_int_equal(xvm_frame_check(XVM_DIALECT_PR28, sender, MAX_MSG, out, len, &hdr, &row),
+	assert_int_equal(xvm_frame_check(spoken, sender, MAX_MSG, out, len, &hdr, &row),
 			 XVM_FRAME_OK);
 }
 
@@ -58,6 +59,7 @@ static const u8 *exact(const u8 *bytes, u32 len)
 static int teardown(void **state)
 {
 	(void)state;
+	spoken = XVM_DIALECT_PR28;
 	while (nblocks)
 		free(blocks[--nblocks]);
 	return 0;
@@ -141,11 +143,11 @@ static void test_device_info(void **state)
 	u32 len;
 
 	(void)state;
-	len = answer(xvm_msg_put_device_info(out, 3, &m));
+	len = answer(xvm_msg_put_device_info(out, XVM_DIALECT_PR28, 3, &m));
 	EXPECT(len, DEV, 1, 0x02, 3, 0, 1, 2, 32, 0,
 	       2, 0, 0, 0, 0xcd, 0xab, 0xf4, 0x1a, 64, 0, 0, 0, 0x60, 0, 0, 0,
 	       0x03, 0x02, 0x01, 0, 0x05, 0x04, 0x07, 0x06);
-	xvm_msg_get_device_info(exact(out, len), &got);
+	xvm_msg_get_device_info(exact(out, len), XVM_DIALECT_PR28, &got);
 	assert_memory_equal(&got, &m, sizeof(m));
 }
 
@@ -303,9 +305,9 @@ static void test_vqueue(void **state)
 	u32 len;
 
 	(void)state;
-	len = answer(xvm_msg_put_vqueue(out, 3, &vqueue));
+	len = answer(xvm_msg_put_vqueue(out, XVM_DIALECT_PR28, 3, &vqueue));
 	EXPECT(len, DEV, 1, 0x09, 3, 0, 1, 2, 48, 0, 1, 0, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, ADDRS);
-	xvm_msg_get_vqueue(exact(out, len), &got);
+	xvm_msg_get_vqueue(exact(out, len), XVM_DIALECT_PR28, &got);
 	assert_memory_equal(&got, &vqueue, sizeof(got));
 }
 
@@ -315,11 +317,11 @@ static void test_set_vqueue(void **state)
 	u32 len;
 
 	(void)state;
-	len = xvm_msg_put_set_vqueue(out, 3, &vqueue);
+	len = xvm_msg_put_set_vqueue(out, XVM_DIALECT_PR28, 3, &vqueue);
 	EXPECT(len, DRV, 0, 0x0a, 3, 0, 0, 0, 48, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, ADDRS);
 	/* Reserved words are not looked at. */
 	out[12] = out[20] = 0x55;
-	xvm_msg_get_set_vqueue(exact(out, len), &got);
+	xvm_msg_get_set_vqueue(exact(out, len), XVM_DIALECT_PR28, &got);
 	assert_int_equal(got.index, 1);
 	assert_int_equal(got.max_size, 0);
 	assert_int_equal(got.size, 0x100);
@@ -335,9 +337,9 @@ static void test_shm(void **state)
 	u32 len;
 
 	(void)state;
-	len = answer(xvm_msg_put_shm(out, 3, &m));
+	len = answer(xvm_msg_put_shm(out, XVM_DIALECT_PR28, 3, &m));
 	EXPECT(len, DEV, 1, 0x0c, 3, 0, 1, 2, 20, 0, 1, 0, 0, 0, 0, 0x10, 0, 0, 0, 0, 0, 0x80);
-	xvm_msg_get_shm(exact(out, len), &got);
+	xvm_msg_get_shm(exact(out, len), XVM_DIALECT_PR28, &got);
 	assert_memory_equal(&got, &m, sizeof(got));
 }
 
@@ -422,16 +424,16 @@ static void test_devices(void **state)
 	u32 len;
 
 	(void)state;
-	len = answer(xvm_msg_put_devices(out, &m));
+	len = answer(xvm_msg_put_devices(out, XVM_DIALECT_PR28, &m));
 	EXPECT(len, DEV, 3, 0x02, 0, 0, 1, 2, 16, 0, 8, 0, 16, 0, 0, 2, 0x81, 0x40);
 	p = exact(out, len);
-	assert_int_equal(xvm_msg_get_devices(p, len, &got), 0);
+	assert_int_equal(xvm_msg_get_devices(p, XVM_DIALECT_PR28, len, &got), 0);
 	assert_int_equal(got.offset, 8);
 	assert_int_equal(got.count, 16);
 	assert_int_equal(got.next_offset, 0x0200);
 	assert_ptr_equal(got.bitmap, p + 14);
 	setup(NULL);
-	EXPECT(answer(xvm_msg_put_devices(out, &none)), DEV, 3, 0x02, 0, 0, 1, 2, 14, 0, 3, 0, 0, 0, 0, 0);
+	EXPECT(answer(xvm_msg_put_devices(out, XVM_DIALECT_PR28, &none)), DEV, 3, 0x02, 0, 0, 1, 2, 14, 0, 3, 0, 0, 0, 0, 0);
 }
 
 static void test_devices_lie(void **state)
@@ -451,8 +453,8 @@ static void test_devices_lie(void **state)
 	(void)state;
 	for (i = 0; i < XVM_ARRAY_SIZE(rows); i++) {
 		xvm_put16(buf + 10, rows[i].count);
-		assert_int_equal(xvm_msg_get_devices(exact(buf, rows[i].len), rows[i].len, &got),
-				 rows[i].want);
+		assert_int_equal(xvm_msg_get_devices(exact(buf, rows[i].len), XVM_DIALECT_PR28,
+						     rows[i].len, &got), rows[i].want);
 	}
 }
 
@@ -589,6 +591,139 @@ static void test_request_failed(void **state)
 	assert_memory_equal(&got, &m, sizeof(got));
 }
 
+/* ---- draft2026: what it lays out otherwise ---- */
+
+#define DRAFT XVM_DIALECT_DRAFT2026
+
+static int setup_draft(void **state)
+{
+	spoken = DRAFT;
+	return setup(state);
+}
+
+static void test_draft_device_info(void **state)
+{
+	static const struct xvm_msg_device_info m = {
+		.device_id = 2, .vendor_id = 0x1af4abcd, .num_feature_bits = 96, .config_size = 0x60,
+		.max_virtqueues = 0x10203, .admin_vq_start = 0x10005, .admin_vq_count = 0x607,
+		.uuid = { 0xa0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 0xaf },
+	};
+	struct xvm_msg_device_info got;
+	u32 len;
+
+	(void)state;
+	len = answer(xvm_msg_put_device_info(out, DRAFT, 3, &m));
+	EXPECT(len, DEV, 1, 0x02, 3, 0, 1, 2, 52, 0,
+	       2, 0, 0, 0, 0xcd, 0xab, 0xf4, 0x1a,
+	       0xa0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 0xaf,
+	       3, 0, 0, 0, 0x60, 0, 0, 0, 0x03, 0x02, 0x01, 0, 0x05, 0, 1, 0, 0x07, 0x06, 0, 0);
+	xvm_msg_get_device_info(exact(out, len), DRAFT, &got);
+	assert_memory_equal(&got, &m, sizeof(m));
+	/* No number of blocks is lost, and a bit more is a block more. */
+	memset(out + 32, 0xff, 4);
+	xvm_msg_get_device_info(exact(out, len), DRAFT, &got);
+	assert_true(got.num_feature_bits == 0xffffffffull * 32);
+	got.num_feature_bits = 65;
+	xvm_msg_put_device_info(out, DRAFT, 3, &got);
+	assert_int_equal(out[32], 3);
+}
+
+static void test_draft_vqueue(void **state)
+{
+	struct xvm_msg_vqueue m = vqueue, got;
+	u32 len;
+
+	(void)state;
+	m.flags = VIRTIO_MSG_VQ_ENABLED;
+	len = answer(xvm_msg_put_vqueue(out, DRAFT, 3, &m));
+	EXPECT(len, DEV, 1, 0x09, 3, 0, 1, 2, 48, 0, 1, 0, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 1, 0, 0, 0, ADDRS);
+	xvm_msg_get_vqueue(exact(out, len), DRAFT, &got);
+	assert_memory_equal(&got, &m, sizeof(got));
+	/* The same bytes say nothing of it in the other dialect. */
+	xvm_msg_get_vqueue(exact(out, len), XVM_DIALECT_PR28, &got);
+	assert_int_equal(got.flags, 0);
+}
+
+static void test_draft_set_vqueue(void **state)
+{
+	struct xvm_msg_vqueue m = vqueue, got;
+	u32 len;
+
+	(void)state;
+	m.max_size = 0;
+	m.flags = VIRTIO_MSG_VQ_ENABLE | VIRTIO_MSG_VQ_NO_DEVICE;
+	len = xvm_msg_put_set_vqueue(out, DRAFT, 3, &m);
+	EXPECT(len, DRV, 0, 0x0a, 3, 0, 0, 0, 48, 0, 1, 0, 0, 0, 0x21, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, ADDRS);
+	/* Its fourth word is for the device to refuse, so it is decoded. */
+	out[20] = 0x55;
+	m.reserved = 0x55;
+	xvm_msg_get_set_vqueue(exact(out, len), DRAFT, &got);
+	assert_memory_equal(&got, &m, sizeof(got));
+}
+
+static void test_draft_shm(void **state)
+{
+	static const struct xvm_msg_shm m = { 1, 0x123456789aull, 0x10080000000ull };
+	struct xvm_msg_shm got;
+	u32 len;
+
+	(void)state;
+	len = answer(xvm_msg_put_shm(out, DRAFT, 3, &m));
+	EXPECT(len, DEV, 1, 0x0c, 3, 0, 1, 2, 32, 0, 1, 0, 0, 0, 0, 0, 0, 0,
+	       0x9a, 0x78, 0x56, 0x34, 0x12, 0, 0, 0, 0, 0, 0, 0x80, 0, 1, 0, 0);
+	xvm_msg_get_shm(exact(out, len), DRAFT, &got);
+	assert_memory_equal(&got, &m, sizeof(got));
+	/* Where 32 bits do not hold it there is none, not a piece of it. */
+	spoken = XVM_DIALECT_PR28;
+	setup(NULL);
+	len = answer(xvm_msg_put_shm(out, XVM_DIALECT_PR28, 3, &m));
+	EXPECT(len, DEV, 1, 0x0c, 3, 0, 1, 2, 20, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+}
+
+static void test_draft_devices(void **state)
+{
+	static const struct xvm_msg_get_devices m = { 3, 10, 0x0200, (const u8 *)"\x81\x02" };
+	static const struct xvm_msg_get_devices none = { 3, 0, 0, NULL };
+	struct xvm_msg_get_devices got;
+	const u8 *p;
+	u32 len;
+
+	(void)state;
+	len = answer(xvm_msg_put_devices(out, DRAFT, &m));
+	EXPECT(len, DEV, 3, 0x02, 0, 0, 1, 2, 16, 0, 3, 0, 0, 2, 10, 0, 0x81, 0x02);
+	p = exact(out, len);
+	assert_int_equal(xvm_msg_get_devices(p, DRAFT, len, &got), 0);
+	assert_int_equal(got.offset, 3);
+	assert_int_equal(got.count, 10);
+	assert_int_equal(got.next_offset, 0x0200);
+	assert_ptr_equal(got.bitmap, p + 14);
+	setup(NULL);
+	EXPECT(answer(xvm_msg_put_devices(out, DRAFT, &none)), DEV, 3, 0x02, 0, 0, 1, 2, 14, 0, 3, 0, 0, 0, 0, 0);
+}
+
+static void test_draft_devices_lie(void **state)
+{
+	static const struct {
+		u16 count;
+		u32 len;
+		int want;
+	} rows[] = {
+		{ 0, 14, 0 }, { 1, 14, -EPROTO }, { 1, 15, 0 }, { 8, 15, 0 }, { 9, 15, -EPROTO }, { 9, 16, 0 },
+		{ 2000, 264, 0 }, { 2001, 264, -EPROTO }, { 0xffff, 264, -EPROTO },
+	};
+	struct xvm_msg_get_devices got;
+	u8 buf[264] = { 0 };
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < XVM_ARRAY_SIZE(rows); i++) {
+		xvm_put16(buf + 12, rows[i].count);
+		assert_int_equal(xvm_msg_get_devices(exact(buf, rows[i].len), DRAFT, rows[i].len, &got),
+				 rows[i].want);
+	}
+}
+
+#define CASE_DRAFT(name) cmocka_unit_test_setup_teardown(name, setup_draft, teardown)
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -601,7 +736,9 @@ int main(void)
 		CASE(test_event_config_lie), CASE(test_event_avail), CASE(test_get_devices),
 		CASE(test_devices), CASE(test_devices_lie), CASE(test_event_device), CASE(test_area_add),
 		CASE(test_area_add_lie), CASE(test_area_add_check), CASE(test_area_status),
-		CASE(test_number), CASE(test_request_failed),
+		CASE(test_number), CASE(test_request_failed), CASE_DRAFT(test_draft_device_info),
+		CASE_DRAFT(test_draft_vqueue), CASE_DRAFT(test_draft_set_vqueue), CASE_DRAFT(test_draft_shm),
+		CASE_DRAFT(test_draft_devices), CASE_DRAFT(test_draft_devices_lie),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

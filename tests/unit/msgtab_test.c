@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
  * The message table against the texts: ids, senders and payload layouts of the
- * merged virtio-msg text, sections "Transport Messages" and "Bus Messages", and
- * of docs/protocol.md for the messages of this bus. Counted by hand from the
- * structs there, not from the code.
+ * merged virtio-msg text and of the 2026 draft, sections "Transport Messages"
+ * and "Bus Messages", and of docs/protocol.md for the messages of this bus.
+ * Counted by hand from the structs there, not from the code.
  */
 /* LINK: xen/proto */
 #include "../support/test.h"
@@ -40,6 +40,15 @@ static const struct {
 	{ "REQUEST_FAILED", 2, 0xc0, 2, 8, 8, 0, 0, true },
 };
 
+/* What the draft has otherwise: payload bytes of the answer. */
+static const struct {
+	u8 type, id;
+	u16 ans;
+} draft[] = {
+	{ 0, 0x02, 4 + 4 + 16 + 4 + 4 + 4 + 4 + 4 },
+	{ 0, 0x0c, 4 + 4 + 8 + 8 },
+};
+
 static u16 whole(u16 payload)
 {
 	return payload == VAR ? VAR : (u16)(payload + 8);
@@ -65,6 +74,54 @@ static void test_rows(void **state)
 				 expected[i].event ? 0 : whole(expected[i].ans_min));
 		assert_int_equal(row->len[0].answer.max,
 				 expected[i].event ? 0 : whole(expected[i].ans_max));
+	}
+}
+
+static void test_draft_rows(void **state)
+{
+	const struct xvm_msg_bounds *pr28, *d;
+	u16 min, max;
+	size_t i, k;
+
+	(void)state;
+	for (i = 0; i < XVM_ARRAY_SIZE(expected); i++) {
+		const struct xvm_msg_row *row = xvm_msgtab_find(expected[i].type, expected[i].id);
+
+		pr28 = &row->len[XVM_DIALECT_PR28].request;
+		d = &row->len[XVM_DIALECT_DRAFT2026].request;
+		assert_int_equal(d->min, pr28->min);
+		assert_int_equal(d->max, pr28->max);
+		pr28 = &row->len[XVM_DIALECT_PR28].answer;
+		d = &row->len[XVM_DIALECT_DRAFT2026].answer;
+		min = pr28->min;
+		max = pr28->max;
+		for (k = 0; k < XVM_ARRAY_SIZE(draft); k++)
+			if (draft[k].type == row->type && draft[k].id == row->id)
+				min = max = whole(draft[k].ans);
+		assert_int_equal(d->min, min);
+		assert_int_equal(d->max, max);
+	}
+}
+
+/* The smallest maximum of a dialect; the draft's carries each message of fixed length. */
+static void test_rules(void **state)
+{
+	const struct xvm_dialect_rules *pr28 = xvm_dialect_rules(XVM_DIALECT_PR28);
+	const struct xvm_dialect_rules *d = xvm_dialect_rules(XVM_DIALECT_DRAFT2026);
+	const struct xvm_msg_row *rows;
+	u32 i, count;
+
+	(void)state;
+	assert_int_equal(pr28->min_message, 44);
+	assert_int_equal(pr28->max_message, 65536);
+	assert_int_equal(pr28->device_message, 48);
+	assert_int_equal(d->min_message, 52);
+	assert_int_equal(d->max_message, 65535);
+	assert_int_equal(d->device_message, 52);
+	rows = xvm_msgtab_rows(&count);
+	for (i = 0; i < count; i++) {
+		assert_true(rows[i].len[XVM_DIALECT_DRAFT2026].request.min <= 52);
+		assert_true(rows[i].len[XVM_DIALECT_DRAFT2026].answer.min <= 52);
 	}
 }
 
@@ -130,6 +187,10 @@ static void test_dialects(void **state)
 	assert_string_equal(xvm_dialect_name(XVM_DIALECT_PR28), "pr28");
 	assert_int_equal(xvm_dialect_find("pr28", 4, &d), 0);
 	assert_int_equal(d, XVM_DIALECT_PR28);
+	assert_string_equal(xvm_dialect_name(XVM_DIALECT_DRAFT2026), "draft2026");
+	assert_int_equal(xvm_dialect_find("draft2026", 9, &d), 0);
+	assert_int_equal(d, XVM_DIALECT_DRAFT2026);
+	assert_int_equal(xvm_dialect_find("draft2026", 5, &d), -ENOENT);
 	assert_int_equal(xvm_dialect_find("pr28x", 4, &d), 0);
 	assert_int_equal(xvm_dialect_find("pr2", 3, &d), -ENOENT);
 	assert_int_equal(xvm_dialect_find("pr28x", 5, &d), -ENOENT);
@@ -141,6 +202,8 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_draft_rows),
+		cmocka_unit_test(test_rules),
 		cmocka_unit_test(test_no_other),
 		cmocka_unit_test(test_type_bits),
 		cmocka_unit_test(test_ranges),

@@ -78,7 +78,7 @@ static void info_is(u32 bits, u32 vqs)
 	};
 
 	ask(xvm_msg_put_empty(out, 0, VIRTIO_MSG_GET_DEVICE_INFO, NUM));
-	say(xvm_msg_put_device_info(out, NUM, &m));
+	say(xvm_msg_put_device_info(out, XVM_DIALECT_PR28, NUM, &m));
 }
 
 static void info(void)
@@ -138,12 +138,12 @@ static struct xvm_msg_vqueue queue(u32 index, u32 size)
 static void vq_is(struct xvm_msg_vqueue m)
 {
 	ask(xvm_msg_put_u32(out, 0, VIRTIO_MSG_GET_VQUEUE, NUM, m.index));
-	say(xvm_msg_put_vqueue(out, NUM, &m));
+	say(xvm_msg_put_vqueue(out, XVM_DIALECT_PR28, NUM, &m));
 }
 
 static void set_vq(struct xvm_msg_vqueue m)
 {
-	ask(xvm_msg_put_set_vqueue(out, NUM, &m));
+	ask(xvm_msg_put_set_vqueue(out, XVM_DIALECT_PR28, NUM, &m));
 	say(xvm_msg_put_empty(out, 0, VIRTIO_MSG_SET_VQUEUE, NUM));
 }
 
@@ -202,7 +202,7 @@ static void devices_are(u16 offset, u16 count, struct xvm_msg_get_devices m)
 
 	m.bitmap = bits;
 	ask(xvm_msg_put_get_devices(out, offset, count));
-	say(xvm_msg_put_devices(out, &m));
+	say(xvm_msg_put_devices(out, XVM_DIALECT_PR28, &m));
 }
 
 /* ---- stages of a good stream ---- */
@@ -374,7 +374,7 @@ BAD(drv_queue_misaligned, "DRV-49", negotiated(); vq_is(queue(0, 0));
 BAD(drv_queue_no_address, "DRV-24", negotiated(); vq_is(queue(0, 0));
     { struct xvm_msg_vqueue m = queue(0, 64); m.driver_addr = 0; set_vq(m); })
 BAD(drv_queue_reserved, "DRV-11", negotiated(); vq_is(queue(0, 0));
-    { struct xvm_msg_vqueue m = queue(0, 64); xvm_msg_put_set_vqueue(out, NUM, &m); out[12] = 1; ask(48); })
+    { struct xvm_msg_vqueue m = queue(0, 64); xvm_msg_put_set_vqueue(out, XVM_DIALECT_PR28, NUM, &m); out[12] = 1; ask(48); })
 BAD(drv_unconfirmed, "DRV-15", negotiated(); vq_is(queue(0, 0)); set_vq(queue(0, 64));
     status(0xf, 0xf);)
 BAD(drv_ok_early, "DRV-28", known(); status(1, 1); status(3, 3); features_are(1, 1);
@@ -446,14 +446,14 @@ BAD(dev_queue_other, "DEV-44", negotiated(); vq_is(queue(0, 0)); set_vq(queue(0,
 BAD(dev_queue_unset, "DEV-43", negotiated(); vq_is(queue(0, 64));)
 BAD(dev_queue_beyond, "DEV-43", negotiated(); vq_is(queue(7, 0));)
 BAD(dev_queue_reserved, "DEV-15", negotiated(); ask(xvm_msg_put_u32(out, 0, VIRTIO_MSG_GET_VQUEUE, NUM, 0));
-    { struct xvm_msg_vqueue m = queue(0, 0); xvm_msg_put_vqueue(out, NUM, &m); out[20] = 1; say(48); })
+    { struct xvm_msg_vqueue m = queue(0, 0); xvm_msg_put_vqueue(out, XVM_DIALECT_PR28, NUM, &m); out[20] = 1; say(48); })
 BAD(dev_queue_after_vq_reset, "DEV-45", running(); reset_vq(0); vq_is(queue(0, 64));)
 BAD(dev_queue_after_reset, "DEV-23", running(); status(0, 0); vq_is(queue(0, 64));)
 BAD(dev_used_early, "DEV-25", with_queue(); used(0);)
 BAD(dev_used_unset, "DEV-32", running(); used(1);)
 BAD(dev_used_beyond, "DEV-29", running(); used(9);)
 BAD(dev_shm, "DEV-46", known(); ask(xvm_msg_put_u32(out, 0, VIRTIO_MSG_GET_SHM, NUM, 1));
-    { struct xvm_msg_shm m = { 2, 0, 0 }; say(xvm_msg_put_shm(out, NUM, &m)); })
+    { struct xvm_msg_shm m = { 2, 0, 0 }; say(xvm_msg_put_shm(out, XVM_DIALECT_PR28, NUM, &m)); })
 BAD(bus_ping, "BUS-34", ask(xvm_msg_put_u32(out, 2, VIRTIO_BUS_MSG_PING, 0, 1));
     say(xvm_msg_put_u32(out, 2, VIRTIO_BUS_MSG_PING, 0, 2));)
 BAD(bus_window_larger, "BUS-33",
@@ -462,7 +462,7 @@ BAD(bus_window_odd, "BUS-31",
     { struct xvm_msg_get_devices m = { .offset = 4, .count = 8 }; devices_are(4, 8, m); })
 BAD(bus_bitmap_long, "BUS-31",
     { struct xvm_msg_get_devices m = { .offset = 0, .count = 8, .bitmap = out + 100 };
-      ask(xvm_msg_put_get_devices(out, 0, 8)); xvm_msg_put_devices(out, &m);
+      ask(xvm_msg_put_get_devices(out, 0, 8)); xvm_msg_put_devices(out, XVM_DIALECT_PR28, &m);
       xvm_put16(out + 6, 16); say(16); })
 BAD(bus_next_back, "BUS-32",
     { struct xvm_msg_get_devices m = { .offset = 8, .count = 8, .next_offset = 8 };

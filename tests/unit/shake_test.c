@@ -108,6 +108,9 @@ static void test_offer(void **state)
 	assert_memory_equal(&offer, &offered, sizeof(offer));
 	/* A later back may know more: what we do not know does not hurt. */
 	set(&back[XVM_BK_VERSIONS], "2,1,7");
+	set(&back[XVM_BK_DIALECTS], "future,draft2026,pr28");
+	assert_int_equal(xvm_shake_read_offer(back, &offer, &fault), 0);
+	assert_int_equal(offer.dialects, 3);
 	set(&back[XVM_BK_DIALECTS], "future,pr28");
 	set(&back[XVM_BK_BUS_FEATURES], "4294967295");
 	assert_int_equal(xvm_shake_read_offer(back, &offer, &fault), 0);
@@ -236,6 +239,66 @@ static void test_pick_dialect_not_offered(void **state)
 	assert_string_equal(fault.key, "dialect");
 }
 
+static void test_pick_draft(void **state)
+{
+	struct xvm_offer both = offered;
+
+	(void)state;
+	both.dialects = 3;
+	both.max_message = 65536;
+	assert_int_equal(xvm_shake_check_pick(front, &both, &pick, &fault), 0);
+	assert_int_equal(pick.dialect, XVM_DIALECT_PR28);
+	set(&front[XVM_FK_DIALECT], "draft2026");
+	assert_int_equal(xvm_shake_check_pick(front, &both, &pick, &fault), 0);
+	assert_int_equal(pick.dialect, XVM_DIALECT_DRAFT2026);
+	/* 52 bytes are the least it may have, 65535 the most. */
+	set(&front[XVM_FK_MAX_MESSAGE], "52");
+	assert_int_equal(xvm_shake_check_pick(front, &both, &pick, &fault), 0);
+	set(&front[XVM_FK_MAX_MESSAGE], "51");
+	assert_int_equal(xvm_shake_check_pick(front, &both, &pick, &fault), -EPROTO);
+	assert_string_equal(fault.key, "max-message-bytes");
+	assert_int_equal(fault.limit, 52);
+	set(&front[XVM_FK_MAX_MESSAGE], "65536");
+	assert_int_equal(xvm_shake_check_pick(front, &both, &pick, &fault), -EPROTO);
+	assert_int_equal(fault.limit, 65535);
+	both.dialects = 2;
+	set(&front[XVM_FK_MAX_MESSAGE], "264");
+	set(&front[XVM_FK_DIALECT], "pr28");
+	assert_int_equal(xvm_shake_check_pick(front, &both, &pick, &fault), -EPROTO);
+	assert_string_equal(fault.key, "dialect");
+}
+
+/* The newest that both know, unless either leaves it out or its messages do not fit. */
+static void test_choose_dialect(void **state)
+{
+	static const struct {
+		u32 theirs, ours, bytes;
+		int want;		/* -1: none */
+	} rows[] = {
+		{ 3, 3, 264, XVM_DIALECT_DRAFT2026 }, { 3, 1, 264, XVM_DIALECT_PR28 },
+		{ 1, 3, 264, XVM_DIALECT_PR28 }, { 2, 3, 264, XVM_DIALECT_DRAFT2026 },
+		{ 3, 2, 264, XVM_DIALECT_DRAFT2026 }, { 1, 2, 264, -1 }, { 2, 1, 264, -1 },
+		{ 0, 3, 264, -1 }, { 3, 3, 52, XVM_DIALECT_DRAFT2026 }, { 3, 3, 51, XVM_DIALECT_PR28 },
+		{ 2, 3, 51, -1 }, { 3, 3, 43, -1 },
+	};
+	struct xvm_offer theirs = offered, own = offered;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < XVM_ARRAY_SIZE(rows); i++) {
+		theirs.dialects = rows[i].theirs;
+		own.dialects = rows[i].ours;
+		own.max_message = rows[i].bytes;
+		fault.key = NULL;
+		assert_int_equal(xvm_shake_choose(&theirs, &own, &pick, &fault),
+				 rows[i].want < 0 ? -EPROTO : 0);
+		if (rows[i].want < 0)
+			assert_non_null(fault.key);
+		else
+			assert_int_equal(pick.dialect, (u32)rows[i].want);
+	}
+}
+
 static void test_pick_channels(void **state)
 {
 	struct xvm_offer wide = offered;
@@ -341,7 +404,7 @@ static void test_choice_is_accepted(void **state)
 	srand(1);
 	for (i = 0; i < 20000; i++) {
 		struct xvm_offer own = {
-			.dialects = 1, .max_message = some(44, i % 2 ? 600 : limits.max_message),
+			.dialects = some(1, 3), .max_message = some(44, i % 2 ? 600 : limits.max_message),
 			.max_ring_order = some(0, limits.max_ring_order),
 			.max_credits = some(1, limits.max_credits),
 			.max_channels = some(1, limits.max_channels), .bus_features = (u32)rand(),
@@ -355,7 +418,7 @@ static void test_choice_is_accepted(void **state)
 		struct xvm_pick read;
 
 		if (xvm_shake_choose(&theirs, &own, &pick, &fault)) {
-			assert_true(!(theirs.dialects & 1) || pick.credits == 0);
+			assert_true(!(theirs.dialects & own.dialects & 1) || pick.credits == 0);
 			continue;
 		}
 		agreed++;
@@ -429,7 +492,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		CASE(test_offer), CASE(test_offer_numbers), CASE(test_offer_texts), CASE(test_pick),
 		CASE(test_pick_numbers), CASE(test_pick_texts), CASE(test_pick_dialect_not_offered),
-		CASE(test_pick_channels), CASE(test_pick_ring_rule), CASE(test_pick_huge),
+		CASE(test_pick_draft), CASE(test_choose_dialect), CASE(test_pick_channels), CASE(test_pick_ring_rule), CASE(test_pick_huge),
 		CASE(test_choice_is_accepted), CASE(test_choose), CASE(test_states),
 	};
 

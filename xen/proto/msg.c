@@ -50,26 +50,58 @@ u32 xvm_msg_get_u32(const u8 *buf)
 	return xvm_get32(cpayload(buf));
 }
 
-u32 xvm_msg_put_device_info(u8 *buf, u16 dev_num, const struct xvm_msg_device_info *m)
+static bool is_draft(enum xvm_dialect dialect)
+{
+	return dialect == XVM_DIALECT_DRAFT2026;
+}
+
+static u32 put_device_info_draft(u8 *buf, u16 dev_num, const struct xvm_msg_device_info *m)
+{
+	u8 *p = payload(buf);
+
+	memcpy(p + 8, m->uuid, VIRTIO_MSG_UUID_BYTES);
+	xvm_put32(p + 24, (u32)((m->num_feature_bits + 31) >> 5));
+	xvm_put32(p + 28, m->config_size);
+	xvm_put32(p + 32, m->max_virtqueues);
+	xvm_put32(p + 36, m->admin_vq_start);
+	xvm_put32(p + 40, m->admin_vq_count);
+	return begin(buf, 0, VIRTIO_MSG_GET_DEVICE_INFO, dev_num, 44);
+}
+
+u32 xvm_msg_put_device_info(u8 *buf, enum xvm_dialect dialect, u16 dev_num,
+			    const struct xvm_msg_device_info *m)
 {
 	u8 *p = payload(buf);
 
 	xvm_put32(p, m->device_id);
 	xvm_put32(p + 4, m->vendor_id);
-	xvm_put32(p + 8, m->num_feature_bits);
+	if (is_draft(dialect))
+		return put_device_info_draft(buf, dev_num, m);
+	xvm_put32(p + 8, (u32)m->num_feature_bits);
 	xvm_put32(p + 12, m->config_size);
 	xvm_put32(p + 16, m->max_virtqueues);
-	xvm_put16(p + 20, m->admin_vq_start);
-	xvm_put16(p + 22, m->admin_vq_count);
+	xvm_put16(p + 20, (u16)m->admin_vq_start);
+	xvm_put16(p + 22, (u16)m->admin_vq_count);
 	return begin(buf, 0, VIRTIO_MSG_GET_DEVICE_INFO, dev_num, 24);
 }
 
-void xvm_msg_get_device_info(const u8 *buf, struct xvm_msg_device_info *m)
+void xvm_msg_get_device_info(const u8 *buf, enum xvm_dialect dialect,
+			     struct xvm_msg_device_info *m)
 {
 	const u8 *p = cpayload(buf);
 
+	memset(m, 0, sizeof(*m));
 	m->device_id = xvm_get32(p);
 	m->vendor_id = xvm_get32(p + 4);
+	if (is_draft(dialect)) {
+		memcpy(m->uuid, p + 8, VIRTIO_MSG_UUID_BYTES);
+		m->num_feature_bits = (u64)xvm_get32(p + 24) << 5;
+		m->config_size = xvm_get32(p + 28);
+		m->max_virtqueues = xvm_get32(p + 32);
+		m->admin_vq_start = xvm_get32(p + 36);
+		m->admin_vq_count = xvm_get32(p + 40);
+		return;
+	}
 	m->num_feature_bits = xvm_get32(p + 8);
 	m->config_size = xvm_get32(p + 12);
 	m->max_virtqueues = xvm_get32(p + 16);
@@ -158,67 +190,83 @@ static void get_addrs(const u8 *p, struct xvm_msg_vqueue *m)
 	m->device_addr = xvm_get64(p + 16);
 }
 
-u32 xvm_msg_put_vqueue(u8 *buf, u16 dev_num, const struct xvm_msg_vqueue *m)
+/* Here and in SET_VQUEUE what is a flags word in the draft is reserved in pr28. */
+u32 xvm_msg_put_vqueue(u8 *buf, enum xvm_dialect dialect, u16 dev_num,
+		       const struct xvm_msg_vqueue *m)
 {
 	u8 *p = payload(buf);
 
 	xvm_put32(p, m->index);
 	xvm_put32(p + 4, m->max_size);
 	xvm_put32(p + 8, m->size);
-	xvm_put32(p + 12, 0);
+	xvm_put32(p + 12, is_draft(dialect) ? m->flags : 0);
 	put_addrs(p + 16, m);
 	return begin(buf, 0, VIRTIO_MSG_GET_VQUEUE, dev_num, 40);
 }
 
-void xvm_msg_get_vqueue(const u8 *buf, struct xvm_msg_vqueue *m)
+void xvm_msg_get_vqueue(const u8 *buf, enum xvm_dialect dialect, struct xvm_msg_vqueue *m)
 {
 	const u8 *p = cpayload(buf);
 
+	memset(m, 0, sizeof(*m));
 	m->index = xvm_get32(p);
 	m->max_size = xvm_get32(p + 4);
 	m->size = xvm_get32(p + 8);
+	m->flags = is_draft(dialect) ? xvm_get32(p + 12) : 0;
 	get_addrs(p + 16, m);
 }
 
-u32 xvm_msg_put_set_vqueue(u8 *buf, u16 dev_num, const struct xvm_msg_vqueue *m)
+u32 xvm_msg_put_set_vqueue(u8 *buf, enum xvm_dialect dialect, u16 dev_num,
+			   const struct xvm_msg_vqueue *m)
 {
 	u8 *p = payload(buf);
 
 	xvm_put32(p, m->index);
-	xvm_put32(p + 4, 0);
+	xvm_put32(p + 4, is_draft(dialect) ? m->flags : 0);
 	xvm_put32(p + 8, m->size);
-	xvm_put32(p + 12, 0);
+	xvm_put32(p + 12, is_draft(dialect) ? m->reserved : 0);
 	put_addrs(p + 16, m);
 	return begin(buf, 0, VIRTIO_MSG_SET_VQUEUE, dev_num, 40);
 }
 
-void xvm_msg_get_set_vqueue(const u8 *buf, struct xvm_msg_vqueue *m)
+void xvm_msg_get_set_vqueue(const u8 *buf, enum xvm_dialect dialect, struct xvm_msg_vqueue *m)
 {
 	const u8 *p = cpayload(buf);
 
+	memset(m, 0, sizeof(*m));
 	m->index = xvm_get32(p);
-	m->max_size = 0;
 	m->size = xvm_get32(p + 8);
 	get_addrs(p + 16, m);
+	if (is_draft(dialect)) {
+		m->flags = xvm_get32(p + 4);
+		m->reserved = xvm_get32(p + 12);
+	}
 }
 
-u32 xvm_msg_put_shm(u8 *buf, u16 dev_num, const struct xvm_msg_shm *m)
+u32 xvm_msg_put_shm(u8 *buf, enum xvm_dialect dialect, u16 dev_num, const struct xvm_msg_shm *m)
 {
 	u8 *p = payload(buf);
+	bool fits = !((m->length | m->address) >> 32);
 
 	xvm_put32(p, m->index);
-	xvm_put32(p + 4, m->length);
-	xvm_put32(p + 8, m->address);
+	if (is_draft(dialect)) {
+		xvm_put32(p + 4, 0);
+		xvm_put64(p + 8, m->length);
+		xvm_put64(p + 16, m->address);
+		return begin(buf, 0, VIRTIO_MSG_GET_SHM, dev_num, 24);
+	}
+	xvm_put32(p + 4, fits ? (u32)m->length : 0);
+	xvm_put32(p + 8, fits ? (u32)m->address : 0);
 	return begin(buf, 0, VIRTIO_MSG_GET_SHM, dev_num, 12);
 }
 
-void xvm_msg_get_shm(const u8 *buf, struct xvm_msg_shm *m)
+void xvm_msg_get_shm(const u8 *buf, enum xvm_dialect dialect, struct xvm_msg_shm *m)
 {
 	const u8 *p = cpayload(buf);
 
 	m->index = xvm_get32(p);
-	m->length = xvm_get32(p + 4);
-	m->address = xvm_get32(p + 8);
+	m->length = is_draft(dialect) ? xvm_get64(p + 8) : xvm_get32(p + 4);
+	m->address = is_draft(dialect) ? xvm_get64(p + 16) : xvm_get32(p + 8);
 }
 
 u32 xvm_msg_put_event_config(u8 *buf, u16 dev_num, const struct xvm_msg_event_config *m)
@@ -273,28 +321,31 @@ void xvm_msg_get_get_devices(const u8 *buf, u16 *offset, u16 *count)
 	*count = xvm_get16(cpayload(buf) + 2);
 }
 
-u32 xvm_msg_put_devices(u8 *buf, const struct xvm_msg_get_devices *m)
+u32 xvm_msg_put_devices(u8 *buf, enum xvm_dialect dialect, const struct xvm_msg_get_devices *m)
 {
 	u8 *p = payload(buf);
-	u32 n = m->count / 8u;
+	u32 n = (m->count + 7u) / 8u;
 
 	xvm_put16(p, m->offset);
-	xvm_put16(p + 2, m->count);
-	xvm_put16(p + 4, m->next_offset);
+	xvm_put16(p + 2, is_draft(dialect) ? m->next_offset : m->count);
+	xvm_put16(p + 4, is_draft(dialect) ? m->count : m->next_offset);
 	memcpy(p + VIRTIO_MSG_GET_DEVICES_FIXED, m->bitmap ? m->bitmap : p, n);
 	return begin(buf, BUS, VIRTIO_BUS_MSG_GET_DEVICES, 0, VIRTIO_MSG_GET_DEVICES_FIXED + n);
 }
 
-int xvm_msg_get_devices(const u8 *buf, u32 len, struct xvm_msg_get_devices *m)
+int xvm_msg_get_devices(const u8 *buf, enum xvm_dialect dialect, u32 len,
+			struct xvm_msg_get_devices *m)
 {
 	const u8 *p = cpayload(buf);
 	u32 room = len - VIRTIO_MSG_HDR_BYTES - VIRTIO_MSG_GET_DEVICES_FIXED;
 
 	m->offset = xvm_get16(p);
-	m->count = xvm_get16(p + 2);
-	m->next_offset = xvm_get16(p + 4);
+	m->count = xvm_get16(is_draft(dialect) ? p + 4 : p + 2);
+	m->next_offset = xvm_get16(is_draft(dialect) ? p + 2 : p + 4);
 	m->bitmap = p + VIRTIO_MSG_GET_DEVICES_FIXED;
-	return (m->count & 7) || m->count / 8u > room ? -EPROTO : 0;
+	if (m->count & 7 && !is_draft(dialect))
+		return -EPROTO;
+	return (m->count + 7u) / 8u > room ? -EPROTO : 0;
 }
 
 u32 xvm_msg_put_event_device(u8 *buf, u16 dev_num, u16 state)

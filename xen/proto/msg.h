@@ -5,7 +5,9 @@
  * in (xvm_msg_finish), and return its length; buf holds at least max_msg
  * bytes of the connection, or the fixed length of the message. Decoders take a
  * message that xvm_frame_check accepted and return 0, or -EPROTO when its
- * length fields contradict the message's length.
+ * length fields contradict the message's length. Where dialects lay a message
+ * out otherwise both take the dialect; a field that a dialect does not carry
+ * is decoded as zero, and not encoded.
  */
 #ifndef XVM_PROTO_MSG_H
 #define XVM_PROTO_MSG_H
@@ -13,8 +15,11 @@
 #include "frame.h"
 
 struct xvm_msg_device_info {
-	u32 device_id, vendor_id, num_feature_bits, config_size, max_virtqueues;
-	u16 admin_vq_start, admin_vq_count;
+	u32 device_id, vendor_id;
+	u64 num_feature_bits;		/* draft2026: blocks of 32 */
+	u32 config_size, max_virtqueues;
+	u32 admin_vq_start, admin_vq_count;
+	u8 uuid[VIRTIO_MSG_UUID_BYTES];	/* draft2026; all zero: none */
 };
 
 /* GET_DEVICE_FEATURES and SET_DRIVER_FEATURES; blocks: le32 words in the message, or NULL */
@@ -32,10 +37,13 @@ struct xvm_msg_config {
 struct xvm_msg_vqueue {
 	u32 index, max_size, size;
 	u64 desc_addr, driver_addr, device_addr;
+	u32 flags;		/* draft2026: VIRTIO_MSG_VQ_* */
+	u32 reserved;		/* draft2026, SET_VQUEUE: not zero is for the device to refuse */
 };
 
 struct xvm_msg_shm {
-	u32 index, length, address;
+	u32 index;
+	u64 length, address;	/* pr28: a region beyond 32 bits is encoded as none */
 };
 
 struct xvm_msg_event_config {
@@ -49,7 +57,7 @@ struct xvm_msg_event_avail {
 
 struct xvm_msg_get_devices {
 	u16 offset, count, next_offset;
-	const u8 *bitmap;	/* answer: count / 8 bytes */
+	const u8 *bitmap;	/* answer: count bits; draft2026: any number of them */
 };
 
 struct xvm_msg_event_device {
@@ -83,8 +91,10 @@ u32 xvm_msg_put_empty(u8 *buf, u8 type, u8 id, u16 dev_num);
 u32 xvm_msg_put_u32(u8 *buf, u8 type, u8 id, u16 dev_num, u32 value);
 u32 xvm_msg_get_u32(const u8 *buf);
 
-u32 xvm_msg_put_device_info(u8 *buf, u16 dev_num, const struct xvm_msg_device_info *m);
-void xvm_msg_get_device_info(const u8 *buf, struct xvm_msg_device_info *m);
+u32 xvm_msg_put_device_info(u8 *buf, enum xvm_dialect dialect, u16 dev_num,
+			    const struct xvm_msg_device_info *m);
+void xvm_msg_get_device_info(const u8 *buf, enum xvm_dialect dialect,
+			     struct xvm_msg_device_info *m);
 
 u32 xvm_msg_put_get_features(u8 *buf, u16 dev_num, u32 block_index, u32 num_blocks);
 /* words: num_blocks host-order words; GET answer or SET request as id says */
@@ -102,13 +112,16 @@ u32 xvm_msg_put_config(u8 *buf, u8 id, u16 dev_num, const struct xvm_msg_config 
  */
 int xvm_msg_get_config(const u8 *buf, u32 len, bool data_optional, struct xvm_msg_config *m);
 
-u32 xvm_msg_put_vqueue(u8 *buf, u16 dev_num, const struct xvm_msg_vqueue *m);	/* GET answer */
-void xvm_msg_get_vqueue(const u8 *buf, struct xvm_msg_vqueue *m);
-u32 xvm_msg_put_set_vqueue(u8 *buf, u16 dev_num, const struct xvm_msg_vqueue *m);
-void xvm_msg_get_set_vqueue(const u8 *buf, struct xvm_msg_vqueue *m);
+/* GET_VQUEUE answer */
+u32 xvm_msg_put_vqueue(u8 *buf, enum xvm_dialect dialect, u16 dev_num,
+		       const struct xvm_msg_vqueue *m);
+void xvm_msg_get_vqueue(const u8 *buf, enum xvm_dialect dialect, struct xvm_msg_vqueue *m);
+u32 xvm_msg_put_set_vqueue(u8 *buf, enum xvm_dialect dialect, u16 dev_num,
+			   const struct xvm_msg_vqueue *m);
+void xvm_msg_get_set_vqueue(const u8 *buf, enum xvm_dialect dialect, struct xvm_msg_vqueue *m);
 
-u32 xvm_msg_put_shm(u8 *buf, u16 dev_num, const struct xvm_msg_shm *m);
-void xvm_msg_get_shm(const u8 *buf, struct xvm_msg_shm *m);
+u32 xvm_msg_put_shm(u8 *buf, enum xvm_dialect dialect, u16 dev_num, const struct xvm_msg_shm *m);
+void xvm_msg_get_shm(const u8 *buf, enum xvm_dialect dialect, struct xvm_msg_shm *m);
 
 u32 xvm_msg_put_event_config(u8 *buf, u16 dev_num, const struct xvm_msg_event_config *m);
 int xvm_msg_get_event_config(const u8 *buf, u32 len, struct xvm_msg_event_config *m);
@@ -117,8 +130,9 @@ void xvm_msg_get_event_avail(const u8 *buf, struct xvm_msg_event_avail *m);
 
 u32 xvm_msg_put_get_devices(u8 *buf, u16 offset, u16 count);
 void xvm_msg_get_get_devices(const u8 *buf, u16 *offset, u16 *count);
-u32 xvm_msg_put_devices(u8 *buf, const struct xvm_msg_get_devices *m);
-int xvm_msg_get_devices(const u8 *buf, u32 len, struct xvm_msg_get_devices *m);
+u32 xvm_msg_put_devices(u8 *buf, enum xvm_dialect dialect, const struct xvm_msg_get_devices *m);
+int xvm_msg_get_devices(const u8 *buf, enum xvm_dialect dialect, u32 len,
+			struct xvm_msg_get_devices *m);
 u32 xvm_msg_put_event_device(u8 *buf, u16 dev_num, u16 state);
 void xvm_msg_get_event_device(const u8 *buf, struct xvm_msg_event_device *m);
 

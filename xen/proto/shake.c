@@ -107,16 +107,22 @@ static u32 least(u32 a, u32 b)
 int xvm_shake_choose(const struct xvm_offer *back, const struct xvm_offer *own,
 		     struct xvm_pick *pick, struct xvm_shake_fault *fault)
 {
-	u32 common = back->dialects & own->dialects, i;
+	u32 common = back->dialects & own->dialects, i, most = least(back->max_message, own->max_message);
 
 	memset(pick, 0, sizeof(*pick));
 	if (!common)
 		return set_fault(fault, XVM_KEY_DIALECTS, "has no dialect of ours, which know", own->dialects);
-	/* The newest dialect both know: the enum is in order of age. */
-	for (i = 0; i < XVM_DIALECT_COUNT; i++)
-		if (common & 1u << i)
-			pick->dialect = (enum xvm_dialect)i;
-	pick->max_message = least(back->max_message, own->max_message);
+	/* The newest dialect both know and the messages are long enough for: the enum is in order of age. */
+	for (i = 0; i < XVM_DIALECT_COUNT; i++) {
+		const struct xvm_dialect_rules *rules = xvm_dialect_rules((enum xvm_dialect)i);
+
+		if (!(common & 1u << i) || most < rules->min_message)
+			continue;
+		pick->dialect = (enum xvm_dialect)i;
+		pick->max_message = least(most, rules->max_message);
+	}
+	if (!pick->max_message)
+		return set_fault(fault, XVM_KEY_MAX_MESSAGE, "is too small for the common dialects", most);
 	pick->ring_order = least(back->max_ring_order, own->max_ring_order);
 	pick->credits = least(back->max_credits, own->max_credits);
 	pick->num_channels = least(back->max_channels, own->max_channels);
@@ -173,6 +179,12 @@ int xvm_shake_check_pick(const struct xvm_text keys[XVM_FK_COUNT], const struct 
 		if (err)
 			return err;
 	}
+	if (pick->max_message < xvm_dialect_rules(pick->dialect)->min_message)
+		return set_fault(fault, XVM_KEY_MAX_MESSAGE, "is below the limit of the dialect",
+				 xvm_dialect_rules(pick->dialect)->min_message);
+	if (pick->max_message > xvm_dialect_rules(pick->dialect)->max_message)
+		return set_fault(fault, XVM_KEY_MAX_MESSAGE, "is above the limit of the dialect",
+				 xvm_dialect_rules(pick->dialect)->max_message);
 	if (pick->bus_features & ~offer->bus_features)
 		return set_fault(fault, XVM_KEY_BUS_FEATURES, "has bits beyond those offered",
 				 offer->bus_features);

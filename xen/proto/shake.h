@@ -48,7 +48,7 @@ extern const char *const xvm_front_key_name[XVM_FK_COUNT];
 
 /* What one side can do; the back publishes it, the front has one of its own. */
 struct xvm_offer {
-	u32 dialects;		/* bit per enum xvm_dialect */
+	u32 dialects;		/* bit per enum xvm_dialect; the newest common one is taken */
 	u32 max_message, max_ring_order, max_credits, max_channels;
 	u32 bus_features;
 	u64 connection_id;	/* random per connection, chosen by the back */

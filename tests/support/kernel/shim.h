@@ -15,6 +15,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 #include "../../../xen/proto/plat.h"
 
 typedef uint64_t dma_addr_t;
@@ -34,6 +36,19 @@ typedef unsigned int gfp_t;
 #define max(a, b) ((a) > (b) ? (a) : (b))
 #define min_t(t, a, b) ((t)(a) < (t)(b) ? (t)(a) : (t)(b))
 #define container_of(p, t, m) ((t *)((char *)(p) - offsetof(t, m)))
+
+#define HZ 1000ul
+#define time_after(a, b) ((long)((b) - (a)) < 0)
+#define msleep(ms) usleep((ms) * 1000)
+
+static inline unsigned long shim_jiffies(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (unsigned long)ts.tv_sec * HZ + (unsigned long)ts.tv_nsec / 1000000;
+}
+#define jiffies shim_jiffies()
 
 static inline u32 rounddown_pow_of_two(u32 v)
 {
