@@ -106,19 +106,36 @@ static int read_offer(struct xenbus_device *xdev, struct xvm_offer *offer)
 	return err;
 }
 
+static char *dialect = "";
+module_param(dialect, charp, 0444);
+MODULE_PARM_DESC(dialect, "speak this dialect of virtio-msg only: pr28 or draft2026 (the newest that the other end knows)");
+
+/* Bits of the dialects to choose from; 0, with a line, when the parameter names none. */
+static u32 own_dialects(struct xenbus_device *xdev)
+{
+	enum xvm_dialect d;
+
+	if (!*dialect)
+		return 1u << XVM_DIALECT_PR28;
+	if (!xvm_dialect_find(dialect, strlen(dialect), &d))
+		return 1u << d;
+	xenbus_dev_error(xdev, -EINVAL, "parameter dialect=%s is none of ours", dialect);
+	return 0;
+}
+
 static int choose(struct xenbus_device *xdev, const struct xvm_offer *back, struct xvm_pick *pick)
 {
-	static const struct xvm_offer own = {
-		.dialects = 1u << XVM_DIALECT_PR28,
+	const struct xvm_offer own = {
+		.dialects = own_dialects(xdev),
 		.max_message = VIRTIO_MSG_OFFER_BYTES,
 		.max_ring_order = XVM_DEFAULT_RING_ORDER,
 		.max_credits = XVM_DEFAULT_CREDITS,
 		.max_channels = 1,
 	};
 	struct xvm_shake_fault fault;
-	int err = xvm_shake_choose(back, &own, pick, &fault);
+	int err = own.dialects ? xvm_shake_choose(back, &own, pick, &fault) : -EINVAL;
 
-	if (err)
+	if (err == -EPROTO)
 		say_fault(xdev, &fault);
 	return err;
 }

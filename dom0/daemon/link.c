@@ -113,7 +113,7 @@ static void make_offer(const struct xvm_guest *guest, u64 id, struct xvm_offer *
 	const struct xvm_options *options = &guest->daemon->options;
 
 	*offer = (struct xvm_offer){
-		.dialects = 1u << XVM_DIALECT_PR28,
+		.dialects = options->dialects,
 		.max_message = VIRTIO_MSG_OFFER_BYTES,
 		.max_ring_order = options->ring_order,
 		.max_credits = options->credits,
@@ -121,6 +121,20 @@ static void make_offer(const struct xvm_guest *guest, u64 id, struct xvm_offer *
 		.bus_features = 0,
 		.connection_id = id,
 	};
+}
+
+/* The newest first. */
+static int put_dialects(struct xvm_guest *guest, u32 txn, u32 dialects)
+{
+	char list[64] = "";
+	size_t len = 0;
+	u32 d;
+
+	for (d = XVM_DIALECT_COUNT; d-- > 0; )
+		if (dialects & 1u << d)
+			len += (size_t)snprintf(list + len, sizeof(list) - len, "%s%s", len ? "," : "",
+						xvm_dialect_name((enum xvm_dialect)d));
+	return put_back(guest, txn, XVM_KEY_DIALECTS, list);
 }
 
 static int put_offer(struct xvm_guest *guest, u32 txn, const struct xvm_offer *offer)
@@ -131,7 +145,7 @@ static int put_offer(struct xvm_guest *guest, u32 txn, const struct xvm_offer *o
 	snprintf(id, sizeof(id), "%016" PRIx64, offer->connection_id);
 	err = put_back(guest, txn, XVM_KEY_VERSIONS, "1");
 	if (!err)
-		err = put_back(guest, txn, XVM_KEY_DIALECTS, XVM_DIALECT_NAME_PR28);
+		err = put_dialects(guest, txn, offer->dialects);
 	if (!err)
 		err = put_back_u32(guest, txn, XVM_KEY_MAX_MESSAGE, offer->max_message);
 	if (!err)

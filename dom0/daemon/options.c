@@ -5,7 +5,7 @@
 #include "../../include/xvmsg/xenbus.h"
 
 enum { OPT_WORKER = 256, OPT_UID_BASE, OPT_PAGES_TOTAL, OPT_PAGES_PER_GUEST, OPT_RING_ORDER, OPT_CREDITS,
-       OPT_CONNECT, OPT_LOG, OPT_RUN_DIR };
+       OPT_CONNECT, OPT_DIALECTS, OPT_LOG, OPT_RUN_DIR };
 
 static const struct option long_options[] = {
 	{ "foreground", no_argument, NULL, 'f' },
@@ -19,6 +19,7 @@ static const struct option long_options[] = {
 	{ "ring-order", required_argument, NULL, OPT_RING_ORDER },
 	{ "credits", required_argument, NULL, OPT_CREDITS },
 	{ "connect-interval", required_argument, NULL, OPT_CONNECT },
+	{ "dialects", required_argument, NULL, OPT_DIALECTS },
 	{ "log", required_argument, NULL, OPT_LOG },
 	{ "run-dir", required_argument, NULL, OPT_RUN_DIR },
 	{ 0 }
@@ -38,6 +39,7 @@ static const char help[] =
 	"      --ring-order N      offer rings of 2^N pages (default 3)\n"
 	"      --credits N         offer N outstanding driver requests (default 32)\n"
 	"      --connect-interval N  a guest may connect every N ms, five times at once (default 1000)\n"
+	"      --dialects LIST     offer these dialects of virtio-msg only: draft2026, pr28\n"
 	"  -V, --version           print the version\n";
 
 static bool number(const char *option, const char *text, u32 min, u32 max, u32 *value)
@@ -45,6 +47,25 @@ static bool number(const char *option, const char *text, u32 min, u32 max, u32 *
 	if (!xvm_parse_u32(text, strlen(text), max, value) && *value >= min)
 		return true;
 	fprintf(stderr, "xvmsgd: --%s %s: give a number from %u to %u\n", option, text, min, max);
+	return false;
+}
+
+/* "pr28,draft2026", in any order: the front takes the newest that it knows. */
+static bool dialects(const char *text, u32 *mask)
+{
+	const char *at = text;
+	enum xvm_dialect d;
+	size_t len;
+
+	for (*mask = 0; ; at += len + 1) {
+		len = strcspn(at, ",");
+		if (xvm_dialect_find(at, len, &d))
+			break;
+		*mask |= 1u << d;
+		if (!at[len])
+			return true;
+	}
+	fprintf(stderr, "xvmsgd: --dialects %s: give a list of draft2026, pr28\n", text);
 	return false;
 }
 
@@ -78,6 +99,8 @@ static bool take(int opt, struct xvm_options *o)
 		return number("credits", optarg, 1, XVM_MAX_CREDITS, &o->credits);
 	case OPT_CONNECT:
 		return number("connect-interval", optarg, 1, 60000, &o->connect_ms);
+	case OPT_DIALECTS:
+		return dialects(optarg, &o->dialects);
 	default:
 		return false;
 	}
@@ -96,6 +119,7 @@ enum xvm_options_result xvm_options_parse(int argc, char **argv, struct xvm_opti
 		.ring_order = XVM_DEFAULT_RING_ORDER,
 		.credits = XVM_DEFAULT_CREDITS,
 		.connect_ms = 1000,
+		.dialects = 1u << XVM_DIALECT_PR28,
 	};
 	while ((opt = getopt_long(argc, argv, "fvhV", long_options, NULL)) != -1) {
 		if (opt == 'h') {

@@ -3,6 +3,7 @@
 #ifndef XVM_DAEMON_OPTIONS_H
 #define XVM_DAEMON_OPTIONS_H
 
+#include "../../xen/proto/msgtab.h"
 #include "../../xen/proto/num.h"
 
 struct xvm_options {
@@ -14,6 +15,7 @@ struct xvm_options {
 	u32 pages_total, pages_per_guest;
 	u32 ring_order, credits;
 	u32 connect_ms;		/* a guest may connect once in this time */
+	u32 dialects;		/* offered: bit per enum xvm_dialect */
 	bool verbose;
 };
 

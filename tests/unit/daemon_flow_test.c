@@ -183,7 +183,7 @@ static void let_run(u32 ms)
 static void daemon_start(void)
 {
 	d.options = (struct xvm_options){ .worker = "/proc/self/exe", .uid_base = 1000, .ring_order = 3, .credits = 32,
-					  .connect_ms = 1000 };
+					  .connect_ms = 1000, .dialects = 1u << XVM_DIALECT_PR28 };
 	d.budget = (struct xvm_budget){ .total_pages = 1000, .guest_pages = 1000 };
 	d.stopping = stopped = false;
 	d.stopped = on_stopped;
