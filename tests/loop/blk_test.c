@@ -8,7 +8,7 @@
 /* LINK: dom0/worker/control.c dom0/worker/types.c xen/proto tests/support/rig.c tests/support/drv.c */
 /* LINK: tests/support/drv_vq.c tests/support/drv_blk.c */
 /* LIBS: -l:liburing.a */
-/* TIME: 120 */
+/* TIME: 240 */
 #include "../support/test.h"
 #include "../support/drv_vq.h"
 #include "../../dom0/virtio/vdev.h"
@@ -361,5 +361,5 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_rng, start, stop),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return RIG_RUN_BOTH(tests);
 }
