@@ -24,7 +24,7 @@ io_case()
 	fsck_clean $img
 }
 # What xvmsgd has said.
-daemon_log() { cat /var/log/xvmsgd.log /var/log/messages 2>/dev/null; }
+daemon_log() { cat /var/log/xvmsgd.log 2>/dev/null; }
 # refused TEXT NAME: xl create fails soon, the reason is in xl's output or in the daemon's log.
 refused()
 {
