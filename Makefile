@@ -29,7 +29,7 @@ include tools/tools.mk
 include tests/tests.mk
 include tests/qemu/lab.mk
 
-$(B)/o/%.o: %.c
+$(B)/o/%.o: %.c $(B)/paths
 	@mkdir -p $(@D)
 	$(CC) $(XVM_CFLAGS) $(EXTRA_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
@@ -45,7 +45,6 @@ $(B)/paths: FORCE
 	@mkdir -p $(B); echo '$(PREFIX) $(LIBEXECDIR) $(SYSCONFDIR) $(VERSION)' > $@.new
 	@cmp -s $@.new $@ || mv $@.new $@; rm -f $@.new
 FORCE:
-$(B)/o/dom0/%.o $(B)/o/tools/%.o: $(B)/paths
 
 -include $(shell find $(B)/o $(B)/san -name '*.d' 2>/dev/null)
 
