@@ -5,9 +5,10 @@ B ?= build
 #: make deps         install what building and testing need (Debian, root); says what is missing otherwise
 #: make demo         a PV and a PVH guest use a virtio disk on a real Xen under QEMU; ends in "demo: OK"
 #: make demo-shell   the same machine, with a prompt in dom0
+#: make bench        side by side with stock blkfront/blkback, in one boot (BENCH_ROUNDS, BENCH_SECONDS, BENCH_TYPES)
 #: make check-xen    the cases of tests/qemu/cases on a real Xen; CASES="10-io-pv ..." runs only these
 
-.PHONY: deps lab-build lab-image demo demo-shell check-xen
+.PHONY: deps lab-build lab-image demo demo-shell check-xen bench
 deps:
 	@tools/deps/install
 
@@ -33,3 +34,6 @@ demo-shell: deps
 
 check-xen: deps
 	@B=$(B) tests/qemu/check-xen $(CASES)
+
+bench: deps
+	@B=$(B) tests/qemu/bench
