@@ -134,7 +134,7 @@ static void verified_io(u32 requests)
 
 static void bring_up(u32 format)
 {
-	u64 features = format_features(format) | 1ull << VIRTIO_BLK_F_FLUSH;
+	u64 features = format_features(format) | XVM_F_RING_RESET | 1ull << VIRTIO_BLK_F_FLUSH;
 
 	blk.indirect = format & 4;
 	if (!blk.drv)
@@ -253,7 +253,8 @@ static void test_late_queue(void **state)
 	rig_area_new(&rig, 9, 64);
 	assert_int_equal(drv_area_add(&drv, 9, 2, 64), XVM_STATUS_OK);
 	for (i = 0; i < FORMATS; i++) {
-		drv_negotiate(&drv, 2, format_features(i) | XVM_F_VERSION_1 | XVM_F_ACCESS_PLATFORM);
+		drv_negotiate(&drv, 2, format_features(i) | XVM_F_VERSION_1 | XVM_F_ACCESS_PLATFORM |
+			      XVM_F_RING_RESET);
 		assert_int_equal(drv_set_status(&drv, 2, 15), 15);
 		drv_vq_setup(&vq, &drv, 2, 0, 8, 9, 0, i & 2);
 		drv_vq_add(&vq, &seg, 1);
@@ -279,5 +280,5 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_late_queue, start, stop),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return RIG_RUN_BOTH(tests);
 }
