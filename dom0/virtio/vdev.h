@@ -208,7 +208,11 @@ void xvm_vdev_hold(struct xvm_vdev *vdev);
 void xvm_vdev_release(struct xvm_vdev *vdev);
 /* Ends the wait that start() began. */
 void xvm_vdev_ready(struct xvm_vdev *vdev);
-/* Sets DEVICE_NEEDS_RESET, stops the queues, tells both sides, logs the reason once. */
+/*
+ * Sets DEVICE_NEEDS_RESET, stops the queues, cancels what has not been started,
+ * tells both sides, logs the reason once. Outside of kick a flush or a release
+ * follows, for whoever waits for drained.
+ */
 void xvm_vdev_broken(struct xvm_vdev *vdev, const char *reason);
 /* The device changed its configuration: bumps the generation, EVENT_CONFIG. */
 void xvm_vdev_config_changed(struct xvm_vdev *vdev);

@@ -219,7 +219,7 @@ bool packed_arm(struct xvm_vq *vq)
 
 	if (vq->event_idx)
 		event = EVENT_DESC << 16 | (vq->avail_wrap ? EVENT_WRAP : 0) | vq->last_avail;
-	/* One store for both halves: the driver never sees the position of one and the flags of another. */
+	/* One store for both halves: the driver sees no position with the flags of another. */
 	xvm_shm_store32(vq->used, event);
 	/*
 	 * Pairs with the driver's barrier between its descriptors and its look at

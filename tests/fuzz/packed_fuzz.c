@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Fuzz target of the packed queue, dom0/virtio/vq_packed.c: as vq_fuzz.c, with
+ * steps that make the descriptor at hand available, and that change any byte.
+ */
+/* LINK: dom0/virtio/vq.c dom0/virtio/vq_packed.c dom0/virtio/iov.c */
+#include "vq_script.h"
+
+#define AVAIL (1u << 7)
+#define USED (1u << 15)
+#define WRITE 2u
+
+/* The driver's side: the next descriptors are available now, whatever they say. */
+static void offer(struct run *run, u32 count)
+{
+	u16 at = run->vq.last_avail;
+	bool wrap = run->vq.avail_wrap;
+	u8 *flags;
+
+	while (count--) {
+		flags = run->vq.desc + 16 * at + 14;
+		xvm_put16(flags, (u16)((xvm_get16(flags) & ~(AVAIL | USED)) | (wrap ? AVAIL : USED)));
+		if (++at == run->vq.config.size) {
+			at = 0;
+			wrap = !wrap;
+		}
+	}
+}
+
+/* And one that is good: eight bytes, an id of its own. */
+static void offer_good(struct run *run, u32 id)
+{
+	u8 *at = run->vq.desc + 16 * run->vq.last_avail;
+
+	xvm_put64(at, xvm_addr_make(AREA, 1024 + id * 8));
+	xvm_put32(at + 8, 8);
+	xvm_put16(at + 12, (u16)id);
+	xvm_put16(at + 14, id & 1 ? WRITE : 0);
+	offer(run, 1);
+}
+
+static void step(struct run *run, u8 op)
+{
+	u32 n = op >> 3;
+
+	switch (op & 7) {
+	case 0:
+	case 1:
+		pop(run);
+		break;
+	case 2:
+		offer_good(run, n);
+		pop(run);
+		break;
+	case 3:
+		push(run, n);
+		break;
+	case 4:
+		xvm_vq_flush(&run->vq);
+		break;
+	case 5:
+		if (n & 1)
+			xvm_vq_arm(&run->vq);
+		else
+			xvm_vq_disarm(&run->vq);
+		break;
+	case 6:
+		offer(run, 1 + n % 8);
+		break;
+	default:
+		run->area[n * 64 + 3] ^= op;
+	}
+	require(run->vq.in_flight == run->n);
+	require(run->vq.out_descs <= run->vq.config.size);
+	require(run->vq.last_avail < run->vq.config.size && run->vq.used_next < run->vq.config.size);
+}
+
+static bool enable(struct run *run, const u8 *header)
+{
+	struct xvm_vq_config config = {
+		.size = header[0] % (MAX_SIZE + 2),
+		.desc = xvm_addr_make(AREA, header[1] * 16u),
+		.driver = xvm_addr_make(AREA, header[2] * 8u),
+		.device = xvm_addr_make(AREA, header[3] * 8u),
+	};
+
+	return !xvm_vq_enable(&run->vq, &config, XVM_VQ_PACKED |
+			      (header[4] & 1 ? XVM_VQ_EVENT_IDX : 0) |
+			      (header[4] & 2 ? XVM_VQ_IN_ORDER : 0));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct run zero;
+	struct run run = zero;
+	u32 i;
+
+	if (!run_begin(&run, data, size))
+		return 0;
+	if (enable(&run, data)) {
+		for (i = 0; i < SCRIPT_BYTES; i++)
+			step(&run, data[HEADER_BYTES + i]);
+		run_end(&run);
+	}
+	free(run.area);
+	return 0;
+}
