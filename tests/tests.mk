@@ -1,5 +1,6 @@
 # Tests. One cmocka program per tests/unit/*_test.c and tests/loop/*_test.c, one libFuzzer target per tests/fuzz/*_fuzz.c;
 # comments near the top of a program say what it needs (see tests/rules). tests/run runs and counts.
+include tests/hostile/hostile.mk
 UNIT_SRC := $(sort $(wildcard tests/unit/*_test.c))
 LOOP_SRC := $(sort $(wildcard tests/loop/*_test.c))
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/*_fuzz.c))
