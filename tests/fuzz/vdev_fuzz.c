@@ -344,10 +344,11 @@ static void due_now(const u8 *msg, u32 len)
 static void ask_bus(u8 op)
 {
 	u8 msg[32], answer[MODEL_MESSAGE];
-	u32 len, answer_len;
+	u32 len, answer_len, from;
 
 	if (op & 1) {
-		len = xvm_msg_put_get_devices(msg, (u16)(next32() & (op & 2 ? 0xffff : 0xfff8)),
+		from = next32() & (op & 2 ? 0xffff : 0xfff8);
+		len = xvm_msg_put_get_devices(msg, (u16)from,
 					      (u16)(next32() & (op & 4 ? 0xffff : 0x7f8)));
 		finish(msg);
 		answer_len = model_get_devices(&run.model, msg, answer);
@@ -539,8 +540,9 @@ static void io(u8 op)
 				dev.vdev->ops->again(dev.vdev, &dev.vdev->vq[i]);
 		break;
 	case 6:
+		i = next32() % (AREA_PAGES * 4096);
 		if (run.area[1 + (op >> 5 & 1)])
-			run.area[1 + (op >> 5 & 1)][next32() % (AREA_PAGES * 4096)] ^= next();
+			run.area[1 + (op >> 5 & 1)][i] ^= next();
 		break;
 	case 7:
 		offer(q);	/* not kicked */
@@ -594,13 +596,15 @@ static void step(void)
 		VIRTIO_MSG_GET_DEVICE_INFO, VIRTIO_MSG_GET_DEVICE_STATUS,
 	};
 	u8 what = next(), op = next(), msg[32];
+	u32 from;
 
 	switch (what % 16) {
 	case 0:
 		ask(msg, xvm_msg_put_empty(msg, 0, simple[op & 1], NUM));
 		break;
 	case 1:
-		ask(msg, xvm_msg_put_get_features(msg, NUM, any32(), any32()));
+		from = any32();
+		ask(msg, xvm_msg_put_get_features(msg, NUM, from, any32()));
 		break;
 	case 2:
 		set_features(op);
