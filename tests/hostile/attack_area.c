@@ -325,7 +325,7 @@ static void del_under_io(void)
 
 	if (disk_up())
 		wrong("the disk did not come up");
-	for (round = 0; round < 20; round++) {
+	for (round = 0; round < 10; round++) {
 		id = area_id();
 		ret = area_add_refs(id, disk.dev, p->ref, 16);
 		if (ret == XVM_STATUS_EXISTS)
@@ -339,7 +339,7 @@ static void del_under_io(void)
 		disk_kick();
 		expect(area_del(id), XVM_STATUS_OK, "taken back under I/O");
 		/* What was not begun by then names an area that is gone: that breaks the device, no more. */
-		disk_settle(500);
+		disk_settle(200);
 		if (disk_again())
 			wrong("no reset");
 	}

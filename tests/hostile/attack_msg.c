@@ -147,9 +147,10 @@ static void absent_numbers(void)
 	u8 msg[64];
 	u32 num, none = 0, asked = 0;
 	struct xvm_msg_vqueue vq = { .size = 64, .desc_addr = 1ull << 40 };
+	u16 blk = dev_find(2), rng = dev_find(4);
 
 	for (num = 0; num < 65536; num += num < 64 ? 1 : 509) {
-		if (num == dev_find(2) || num == dev_find(4))
+		if (num && (num == blk || num == rng))
 			continue;
 		none += front_ask(msg, xvm_msg_put_empty(msg, 0, VIRTIO_MSG_GET_DEVICE_INFO, (u16)num)) == 0;
 		none += front_ask(msg, xvm_msg_put_set_vqueue(msg, front.pick.dialect, (u16)num, &vq)) == 0;

@@ -18,18 +18,19 @@ static const char *const values[] = {
 /* One key of a handshake that is otherwise good, with one value. Some are good by chance. */
 static void bad_key(void)
 {
-	u32 k, v, refused = 0;
+	u32 k, v, refused = 0, tried = 0;
 
 	for (k = 0; k < XVM_ARRAY_SIZE(keys); k++) {
-		for (v = k % 2; v < XVM_ARRAY_SIZE(values); v += 2) {
+		for (v = k % 3; v < XVM_ARRAY_SIZE(values); v += 3) {
 			int ret = front_open(&(struct spoil){ .key = keys[k], .value = values[v] });
 
 			if (ret == -ETIMEDOUT)
 				wrong("%s = %s: no answer", keys[k], values[v] ? values[v] : "(none)");
 			refused += ret == -ECONNREFUSED;
+			tried++;
 		}
 	}
-	seen("%u of %u refused", refused, (u32)(XVM_ARRAY_SIZE(keys) * XVM_ARRAY_SIZE(values) / 2));
+	seen("%u of %u refused", refused, tried);
 }
 
 static void bad_channel(void)
