@@ -9,7 +9,9 @@
 #include "../../xen/user/evtchn.h"
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* Datagrams per turn, then the guest has its own. */
 #define TAKE_BUDGET 16
@@ -52,6 +54,124 @@ void control_log(void *arg, int level, const char *line)
 	send_msg(arg, &log, XVM_IPC_LOG, sizeof(log), 0);
 }
 
+/* ---- news of devices ---- */
+
+/*
+ * State, not a queue: a guest can reset a device a thousand times a second, and
+ * each word of ours makes the supervisor write to xenstore. Over the rate the
+ * newest state of a device waits, and older ones are never told.
+ *
+ * Per second and at once. With as many mappings and as many ends of mappings
+ * (dom0/bus/area.c) this stays below what the supervisor takes from a worker.
+ */
+#define STATE_COST_MS 20
+#define STATE_BURST 64
+
+struct waiting_state {
+	struct waiting_state *next;
+	struct xvm_ipc_dev_state msg;
+};
+
+static uint64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+/* Pays for one word, or says how many milliseconds are to pass before. */
+static uint32_t state_pay(struct worker *w)
+{
+	uint64_t now = now_ms();
+
+	if (w->states_paid_ms < now)
+		w->states_paid_ms = now;
+	if (w->states_paid_ms - now > STATE_COST_MS * (STATE_BURST - 1))
+		return (uint32_t)(w->states_paid_ms - now) - STATE_COST_MS * (STATE_BURST - 1);
+	w->states_paid_ms += STATE_COST_MS;
+	return 0;
+}
+
+static struct waiting_state **find_state(struct worker *w, uint16_t num)
+{
+	struct waiting_state **at = &w->states;
+
+	while (*at && (*at)->msg.num != num)
+		at = &(*at)->next;
+	return at;
+}
+
+static void forget_state(struct waiting_state **at)
+{
+	struct waiting_state *state = *at;
+
+	*at = state->next;
+	free(state);
+}
+
+static void tell_states(struct worker *w);
+
+static void states_timer_done(struct xvm_aio_req *req, int result)
+{
+	struct worker *w = (struct worker *)((char *)req - offsetof(struct worker, states_timer));
+
+	(void)result;
+	w->states_wait = false;
+	tell_states(w);
+}
+
+/* Tells what waits, as far as the rate allows; the rest when the timer fires. */
+static void tell_states(struct worker *w)
+{
+	uint32_t wait = 0;
+
+	while (w->states && !w->states_wait && !w->done) {
+		wait = state_pay(w);
+		if (wait) {
+			w->states_timer.done = states_timer_done;
+			w->states_wait = !xvm_aio_timer(w->aio, &w->states_timer, wait);
+			if (w->states_wait)
+				return;
+			/* No timer: rather one word too many than one never told. */
+		}
+		tell(w, &w->states->msg, XVM_IPC_DEV_STATE, sizeof(w->states->msg));
+		forget_state(&w->states);
+	}
+}
+
+static void host_dev_state(void *arg, uint16_t num, int state, const char *reason)
+{
+	struct worker *w = arg;
+	struct waiting_state **at = find_state(w, num), *waiting = *at;
+	struct xvm_ipc_dev_state msg = { .num = num, .state = (uint16_t)state };
+
+	snprintf(msg.reason, sizeof(msg.reason), "%s", reason ? reason : "");
+	if (state == XVM_DEV_GONE) {
+		/* Of that number there is nothing more to say, and somebody waits for this. */
+		if (waiting)
+			forget_state(at);
+		tell(w, &msg, XVM_IPC_DEV_STATE, sizeof(msg));
+		return;
+	}
+	if (!waiting)
+		waiting = calloc(1, sizeof(*waiting));
+	if (!waiting) {
+		tell(w, &msg, XVM_IPC_DEV_STATE, sizeof(msg));
+		return;
+	}
+	waiting->msg = msg;
+	if (!*at)
+		*at = waiting;	/* the end of the list */
+	tell_states(w);
+}
+
+void control_free(struct worker *w)
+{
+	while (w->states)
+		forget_state(&w->states);
+}
+
 /* ---- what the bus asks for ---- */
 
 static void host_map(void *arg, struct xvm_ipc_map *map)
@@ -64,14 +184,6 @@ static void host_unmapped(void *arg, uint32_t area, uint32_t npages)
 	struct xvm_ipc_unmap unmap = { .area = area, .npages = npages };
 
 	tell(arg, &unmap, XVM_IPC_UNMAP, sizeof(unmap));
-}
-
-static void host_dev_state(void *arg, uint16_t num, int state, const char *reason)
-{
-	struct xvm_ipc_dev_state msg = { .num = num, .state = (uint16_t)state };
-
-	snprintf(msg.reason, sizeof(msg.reason), "%s", reason ? reason : "");
-	tell(arg, &msg, XVM_IPC_DEV_STATE, sizeof(msg));
 }
 
 static void host_notify(void *arg)

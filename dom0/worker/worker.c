@@ -188,6 +188,7 @@ int worker_run(struct xvm_aio *aio, int control, struct evtchn *(*open)(int fd))
 		return 1;
 	loop(&w);
 	bus_log_bad(w.bus, w.domid);
+	control_free(&w);
 	drained = bus_idle(w.bus);
 	/* Not drained: I/O still runs on memory and state that only the end of the process may free. */
 	if (drained)

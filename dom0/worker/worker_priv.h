@@ -25,6 +25,11 @@ struct worker {
 	bool done;			/* leave the loop, whatever is in flight */
 	bool stopping;			/* leave it when all is drained */
 	uint64_t events_sent, events_taken, wakeups;
+
+	struct waiting_state *states;	/* of devices, not yet told */
+	struct xvm_aio_req states_timer;
+	bool states_wait;		/* for the timer */
+	uint64_t states_paid_ms;	/* words are paid for up to this moment */
 };
 
 /* control.c */
@@ -33,6 +38,7 @@ int control_hello(struct worker *w);
 /* Takes what the supervisor has sent; sets done when it is gone. */
 void control_take(struct worker *w);
 void control_fail(struct worker *w, uint32_t reason, uint32_t detail);
+void control_free(struct worker *w);
 void control_log(void *arg, int level, const char *line);
 
 /* worker.c: START arrived; takes both descriptors. Returns 0 or negative errno. */

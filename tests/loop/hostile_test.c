@@ -18,6 +18,7 @@
 #include <linux/virtio_ring.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #define IMAGE_BYTES (1u << 20)
@@ -373,6 +374,35 @@ static void test_deaf(void **state)
 	drv_sync(&drv);
 }
 
+static u32 ms_of_clock(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (u32)(ts.tv_sec * 1000 + ts.tv_nsec / 1000000);
+}
+
+/* A thousand changes are not a thousand words to the supervisor, which ends a worker that talks so much; the last one is told. */
+static void test_state_flood(void **state)
+{
+	u32 i, before, start_ms;
+
+	(void)state;
+	add_disk(1);
+	before = rig.state_words;
+	start_ms = ms_of_clock();
+	for (i = 0; i < 500; i++) {
+		drv_negotiate(&drv, 1, XVM_F_VERSION_1 | XVM_F_ACCESS_PLATFORM);
+		drv_set_status(&drv, 1, 15);
+	}
+	RIG_UNTIL(&rig, rig.state[1] == XVM_DEV_DRIVER_OK);
+	drv_set_status(&drv, 1, 0);
+	RIG_UNTIL(&rig, rig.state[1] == XVM_DEV_RESET);
+	/* 64 at once, then 50 a second. */
+	assert_in_range(rig.state_words - before, 2, 66 + (ms_of_clock() - start_ms) / 20);
+	drv_sync(&drv);
+}
+
 /* A worker that sleeps does not wake: nothing here polls. */
 static void test_idle(void **state)
 {
@@ -444,6 +474,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_foreign_area, start, stop),
 		cmocka_unit_test_setup_teardown(test_bad_queues, start, stop),
 		cmocka_unit_test_teardown(test_deaf, stop),
+		cmocka_unit_test_setup_teardown(test_state_flood, start, stop),
 		cmocka_unit_test_setup_teardown(test_idle, start, stop),
 		cmocka_unit_test_setup_teardown(test_noise, start, stop),
 	};

@@ -295,6 +295,7 @@ static void take_state(struct rig *rig, const void *data)
 {
 	const struct xvm_ipc_dev_state *s = data;
 
+	rig->state_words++;
 	if (s->num >= RIG_DEVICES)
 		return;
 	rig->state[s->num] = s->state;

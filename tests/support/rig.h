@@ -38,6 +38,7 @@ struct rig {
 	u32 held_map;			/* area of a MAP that was not answered yet; 0: none */
 	int state[RIG_DEVICES];		/* last enum xvm_dev_state */
 	u32 states[RIG_DEVICES];	/* bit per state seen */
+	u32 state_words;		/* all DEV_STATE messages */
 	u32 fail_reason, fail_detail;
 	u32 maps, unmaps, logs;
 	u32 mapped_pages;
