@@ -129,7 +129,7 @@ static u32 words(u8 id, u32 n, const u32 *w)
 
 static void write_info(void)
 {
-	struct xvm_msg_device_info m = { 2, 0x584d5658, 64, 60, 3, 1, 2 };
+	struct xvm_msg_device_info m = { 2, 0x584d5658, 64, 60, 3, 1, 2, { 0 } };
 
 	ask(xvm_msg_put_empty(msg, 0, VIRTIO_MSG_GET_DEVICE_INFO, NUM));
 	if (at.dialect == DRAFT)
@@ -176,7 +176,7 @@ static void write_status(void)
 static void write_queues(void)
 {
 	struct xvm_msg_vqueue m = {
-		1, 256, 128, 0x0000010000001000, 0x0000010000002000, 0x0000010000003000,
+		1, 256, 128, 0x0000010000001000, 0x0000010000002000, 0x0000010000003000, 0, 0,
 	};
 
 	ask(xvm_msg_put_u32(msg, 0, VIRTIO_MSG_GET_VQUEUE, NUM, 1));
@@ -283,7 +283,7 @@ static void write_bad(void)
 	msg[0] = 0xfc;
 	msg[1] = 0x7e;
 	write_as(0, 10);
-	len = xvm_msg_put_vqueue(msg, XVM_DIALECT_PR28, NUM, &(struct xvm_msg_vqueue){ 1, 2, 3, 4, 5, 6 });
+	len = xvm_msg_put_vqueue(msg, XVM_DIALECT_PR28, NUM, &(struct xvm_msg_vqueue){ 1, 2, 3, 4, 5, 6, 0, 0 });
 	xvm_msg_finish(msg, true, 9);
 	write_as(1, len - 20);
 	len = xvm_msg_put_get_features(msg, NUM, 0, 0xffffffff);
