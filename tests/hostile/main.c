@@ -145,7 +145,7 @@ static void prove(void)
 		front_must_open();
 	disk_down();
 	ret = disk_up();
-	if (ret == -EPIPE) {	/* it had not noticed yet */
+	if (ret && front_wait_dropped(1000)) {	/* it had not noticed yet */
 		front_must_open();
 		ret = disk_up();
 	}
