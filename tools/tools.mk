@@ -1,5 +1,6 @@
 # The xvmsg command, and the man pages.
-TOOLS_OBJ := $(B)/o/tools/xvmsg.o
+# One file per command group.
+TOOLS_OBJ := $(patsubst %.c,$(B)/o/%.o,$(wildcard tools/xvmsg/*.c))
 
 $(B)/xvmsg: $(TOOLS_OBJ)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -ljson-c

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the files of the xvmsg command share. A command group is one file,
+ * cmd_*.c, and one line per command in main.c's table.
+ */
+#ifndef XVM_TOOLS_XVMSG_H
+#define XVM_TOOLS_XVMSG_H
+
+#include <json-c/json.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Exit statuses, as xvmsg(1) promises them. */
+enum {
+	XVMSG_OK,
+	XVMSG_FAILED,	/* refused, not there, or the daemon does not run; one line says which */
+	XVMSG_USAGE,	/* wrong arguments */
+};
+
+struct xvmsg_command {
+	const char *name, *arguments, *what;	/* the last two for the help text */
+	/* argv[0] is the command's name. Returns an exit status. */
+	int (*run)(int argc, char **argv);
+};
+
+extern const struct xvmsg_command xvmsg_list, xvmsg_stat, xvmsg_ping, xvmsg_version;
+
+/* ---- main.c ---- */
+
+extern const char *xvmsg_socket;
+extern bool xvmsg_json;
+
+/* Says how the command is used. Returns XVMSG_USAGE. */
+int xvmsg_usage(const struct xvmsg_command *command);
+
+/* ---- client.c ---- */
+
+/* One line on standard error. Returns -1. */
+int xvmsg_fail(const char *what, const char *why);
+/* The daemon's answer, or NULL after one line about what went wrong. */
+struct json_object *xvmsg_ask(struct json_object *request);
+/* A request of this command, with "guest" unless it is NULL. */
+struct json_object *xvmsg_request(const char *command, const char *guest);
+/* Asks, then prints the answer: as it came with --json, else with print. Takes the request. Returns an exit status. */
+int xvmsg_ask_and_print(struct json_object *request, void (*print)(struct json_object *answer));
+
+/* ---- print.c ---- */
+
+/* The value of a key as text; "-": there is none. */
+const char *xvmsg_text(struct json_object *json, const char *key);
+void xvmsg_print_json(struct json_object *json);
+
+#endif
