@@ -95,11 +95,13 @@
 #define XVM_BUS_MSG_BIND_DOORBELL	0x82	/* reserved */
 #define XVM_BUS_MSG_UNBIND_DOORBELL	0x83	/* reserved */
 #define XVM_BUS_MSG_RELEASE_DEVICE	0x84	/* driver: a removed number may be used again */
-#define XVM_BUS_MSG_QUIESCE		0x85	/* reserved */
-#define XVM_BUS_MSG_RESUME		0x86	/* reserved */
+/* the next three with XVM_BUS_F_KEEP only */
+#define XVM_BUS_MSG_QUIESCE		0x85	/* driver: the device takes nothing new; answered when it has nothing left */
+#define XVM_BUS_MSG_RESUME		0x86	/* driver: and goes on */
+#define XVM_BUS_MSG_KEEP_QUEUE		0x87	/* driver: a queue goes on where the connection before left it */
 #define XVM_BUS_MSG_REQUEST_FAILED	0xc0	/* device: a valid request that could not be served */
 
-/* status of the answers to AREA_ADD, AREA_DEL and RELEASE_DEVICE */
+/* status of the answers to the driver side's bus messages of this bus */
 #define XVM_STATUS_OK			0
 #define XVM_STATUS_INVALID		1	/* a field breaks a rule of docs/protocol.md */
 #define XVM_STATUS_NO_SPACE		2	/* over the page or area budget; use what there is */
@@ -108,6 +110,10 @@
 #define XVM_STATUS_BUSY			5	/* an enabled queue lies in the area */
 #define XVM_STATUS_NO_AREA		6
 #define XVM_STATUS_NO_DEVICE		7
+#define XVM_STATUS_LOST			8	/* KEEP_QUEUE: nobody knows what was in flight */
+
+/* flags of KEEP_QUEUE */
+#define XVM_KEEP_IDLE			1u	/* after QUIESCE: all that the device took was given back */
 
 /* reason of REQUEST_FAILED */
 #define XVM_FAILED_NO_DEVICE		1	/* never was, or released */

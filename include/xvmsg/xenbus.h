@@ -49,6 +49,12 @@
 
 /* bus-features: a connection has what both sides wrote */
 #define XVM_BUS_F_DOORBELL		(1u << 0)	/* reserved: doorbell pages */
+/*
+ * The driver side keeps its devices when the back goes from 4 (Connected) to 2
+ * (InitWait) with a new connection-id, and takes them over into the new
+ * connection; docs/protocol.md, "Keeping devices".
+ */
+#define XVM_BUS_F_KEEP			(1u << 1)
 
 /* Every page of this ABI is a Xen page, whatever the guest's own page size. */
 #define XVM_PAGE_BYTES			4096u

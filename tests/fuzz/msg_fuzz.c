@@ -125,6 +125,7 @@ static u32 bus_request(const u8 *in, u32 len, const struct xvm_hdr *h, u8 *out)
 {
 	struct xvm_msg_event_device device;
 	struct xvm_msg_request_failed failed;
+	struct xvm_msg_keep_queue keep;
 	struct xvm_msg_area_add area;
 	u16 offset, count;
 
@@ -142,6 +143,9 @@ static u32 bus_request(const u8 *in, u32 len, const struct xvm_hdr *h, u8 *out)
 			return 0;
 		xvm_area_add_check(&area);
 		return xvm_msg_put_area_add(out, &area);
+	case XVM_BUS_MSG_KEEP_QUEUE:
+		xvm_msg_get_keep_queue(in, &keep);
+		return xvm_msg_put_keep_queue(out, &keep);
 	case XVM_BUS_MSG_REQUEST_FAILED:
 		xvm_msg_get_request_failed(in, &failed);
 		return xvm_msg_put_request_failed(out, &failed);
@@ -177,7 +181,8 @@ static bool reserved(const struct xvm_hdr *h, u32 at)
 	if (!draft && h->type == 0 && h->id == VIRTIO_MSG_SET_VQUEUE)
 		return (at >= 12 && at < 16) || (at >= 20 && at < 24);
 	if (h->type == VIRTIO_MSG_TYPE_BUS &&
-	    (h->id == XVM_BUS_MSG_AREA_DEL || h->id == XVM_BUS_MSG_RELEASE_DEVICE))
+	    (h->id == XVM_BUS_MSG_AREA_DEL || h->id == XVM_BUS_MSG_RELEASE_DEVICE ||
+	     h->id == XVM_BUS_MSG_QUIESCE || h->id == XVM_BUS_MSG_RESUME))
 		return at >= 10;
 	return false;
 }

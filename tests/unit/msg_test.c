@@ -576,6 +576,21 @@ static void test_number(void **state)
 	setup(NULL);
 	EXPECT(xvm_msg_put_number(out, XVM_BUS_MSG_RELEASE_DEVICE, 0xfffe), DRV,
 	       2, 0x84, 0, 0, 0, 0, 12, 0, 0xfe, 0xff, 0, 0);
+	setup(NULL);
+	EXPECT(xvm_msg_put_number(out, XVM_BUS_MSG_QUIESCE, 7), DRV, 2, 0x85, 0, 0, 0, 0, 12, 0, 7, 0, 0, 0);
+}
+
+static void test_keep_queue(void **state)
+{
+	static const struct xvm_msg_keep_queue m = { 0x0102, XVM_KEEP_IDLE, 0x04050607 };
+	struct xvm_msg_keep_queue got;
+	u32 len;
+
+	(void)state;
+	len = xvm_msg_put_keep_queue(out, &m);
+	EXPECT(len, DRV, 2, 0x87, 0, 0, 0, 0, 16, 0, 2, 1, 1, 0, 7, 6, 5, 4);
+	xvm_msg_get_keep_queue(exact(out, len), &got);
+	assert_memory_equal(&got, &m, sizeof(got));
 }
 
 static void test_request_failed(void **state)
@@ -736,7 +751,7 @@ int main(void)
 		CASE(test_event_config_lie), CASE(test_event_avail), CASE(test_get_devices),
 		CASE(test_devices), CASE(test_devices_lie), CASE(test_event_device), CASE(test_area_add),
 		CASE(test_area_add_lie), CASE(test_area_add_check), CASE(test_area_status),
-		CASE(test_number), CASE(test_request_failed), CASE_DRAFT(test_draft_device_info),
+		CASE(test_number), CASE(test_keep_queue), CASE(test_request_failed), CASE_DRAFT(test_draft_device_info),
 		CASE_DRAFT(test_draft_vqueue), CASE_DRAFT(test_draft_set_vqueue), CASE_DRAFT(test_draft_shm),
 		CASE_DRAFT(test_draft_devices), CASE_DRAFT(test_draft_devices_lie),
 	};

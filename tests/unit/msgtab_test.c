@@ -37,6 +37,9 @@ static const struct {
 	{ "AREA_ADD", 2, 0x80, 1, 20, 80, 8, 8, false },
 	{ "AREA_DEL", 2, 0x81, 1, 4, 4, 4, 4, false },
 	{ "RELEASE_DEVICE", 2, 0x84, 1, 4, 4, 4, 4, false },
+	{ "QUIESCE", 2, 0x85, 1, 4, 4, 4, 4, false },
+	{ "RESUME", 2, 0x86, 1, 4, 4, 4, 4, false },
+	{ "KEEP_QUEUE", 2, 0x87, 1, 8, 8, 4, 4, false },
 	{ "REQUEST_FAILED", 2, 0xc0, 2, 8, 8, 0, 0, true },
 };
 
@@ -144,9 +147,8 @@ static void test_no_other(void **state)
 	assert_null(xvm_msgtab_find(0, 1));
 	assert_null(xvm_msgtab_find(2, 0));
 	assert_null(xvm_msgtab_find(2, 1));
-	/* Reserved until doorbells and migration come: nobody may send them. */
+	/* Reserved until doorbells come: nobody may send it. */
 	assert_null(xvm_msgtab_find(2, XVM_BUS_MSG_BIND_DOORBELL));
-	assert_null(xvm_msgtab_find(2, XVM_BUS_MSG_RESUME));
 }
 
 /* Only the bus bit of the type takes part. */

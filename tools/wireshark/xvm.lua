@@ -19,7 +19,8 @@ local transport_ids = {
 }
 local bus_ids = {
 	[0x02] = "GET_DEVICES", [0x03] = "PING", [0x40] = "EVENT_DEVICE", [0x80] = "AREA_ADD",
-	[0x81] = "AREA_DEL", [0x84] = "RELEASE_DEVICE", [0xc0] = "REQUEST_FAILED",
+	[0x81] = "AREA_DEL", [0x84] = "RELEASE_DEVICE", [0x85] = "QUIESCE",
+	[0x86] = "RESUME", [0x87] = "KEEP_QUEUE", [0xc0] = "REQUEST_FAILED",
 }
 local device_types = {
 	[1] = "network", [2] = "block", [3] = "console", [4] = "entropy", [5] = "balloon",
@@ -28,7 +29,7 @@ local device_types = {
 }
 local area_status = {
 	[0] = "OK", [1] = "INVALID", [2] = "NO_SPACE", [3] = "BAD_REF", [4] = "EXISTS",
-	[5] = "BUSY", [6] = "NO_AREA", [7] = "NO_DEVICE",
+	[5] = "BUSY", [6] = "NO_AREA", [7] = "NO_DEVICE", [8] = "LOST",
 }
 local fail_reasons = { [1] = "no such device", [2] = "removed" }
 local device_states = { [1] = "READY", [2] = "REMOVED" }
@@ -125,6 +126,9 @@ field("area.directory", "uint32", "Directory grant")
 field("area.status", "uint16", "Status", base.DEC, area_status)
 field("area.limit", "uint32", "Pages to be had")
 field("release.dev_num", "uint16", "Released device")
+field("keep.dev_num", "uint16", "Device kept")
+field("keep.flags", "uint16", "Flags", base.HEX)
+field("keep.index", "uint32", "Queue")
 field("failed.dev_num", "uint16", "Device of the request")
 field("failed.token", "uint16", "Token of the request")
 field("failed.type", "uint8", "Type of the request", base.HEX)
@@ -464,6 +468,26 @@ local function release_answer(c)
 	return string.format("device %s: %s", dec(num), area_status[s] or dec(s))
 end
 
+local function keep(c)
+	local num = c:take("keep.dev_num", 2)
+	c:zero(2)
+	return "device " .. dec(num)
+end
+
+local function keep_queue(c)
+	local num = c:take("keep.dev_num", 2)
+	local flags = c:take("keep.flags", 2)
+	local index = c:take("keep.index", 4)
+	return string.format("device %s, queue %s%s", dec(num), dec(index),
+		flags and bit.band(flags, 1) ~= 0 and ", idle" or "")
+end
+
+local function keep_answer(c)
+	local num = c:take("keep.dev_num", 2)
+	local s = c:take("area.status", 2)
+	return string.format("device %s: %s", dec(num), area_status[s] or dec(s))
+end
+
 local function request_failed(c)
 	local num = c:take("failed.dev_num", 2)
 	local token = c:take("failed.token", 2)
@@ -489,7 +513,8 @@ local bus = {
 	[0x02] = { devices_request, devices_answer }, [0x03] = { ping, ping },
 	[0x40] = { event_device }, [0x80] = { area_add, area_answer },
 	[0x81] = { area_del, area_answer }, [0x84] = { release, release_answer },
-	[0xc0] = { request_failed },
+	[0x85] = { keep, keep_answer }, [0x86] = { keep, keep_answer },
+	[0x87] = { keep_queue, keep_answer }, [0xc0] = { request_failed },
 }
 
 -- ---- requests and their answers, by frame ----

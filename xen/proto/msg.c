@@ -440,6 +440,25 @@ u16 xvm_msg_get_number(const u8 *buf)
 	return xvm_get16(cpayload(buf));
 }
 
+u32 xvm_msg_put_keep_queue(u8 *buf, const struct xvm_msg_keep_queue *m)
+{
+	u8 *p = payload(buf);
+
+	xvm_put16(p, m->dev_num);
+	xvm_put16(p + 2, m->flags);
+	xvm_put32(p + 4, m->index);
+	return begin(buf, BUS, XVM_BUS_MSG_KEEP_QUEUE, 0, 8);
+}
+
+void xvm_msg_get_keep_queue(const u8 *buf, struct xvm_msg_keep_queue *m)
+{
+	const u8 *p = cpayload(buf);
+
+	m->dev_num = xvm_get16(p);
+	m->flags = xvm_get16(p + 2);
+	m->index = xvm_get32(p + 4);
+}
+
 u32 xvm_msg_put_request_failed(u8 *buf, const struct xvm_msg_request_failed *m)
 {
 	u8 *p = payload(buf);

@@ -76,6 +76,11 @@ struct xvm_msg_area_status {
 	u32 limit;		/* AREA_ADD: with NO_SPACE the pages still to be had */
 };
 
+struct xvm_msg_keep_queue {
+	u16 dev_num, flags;	/* XVM_KEEP_* */
+	u32 index;
+};
+
 struct xvm_msg_request_failed {
 	u16 dev_num, token;
 	u8 type, id;
@@ -143,9 +148,11 @@ int xvm_msg_get_area_add(const u8 *buf, u32 len, struct xvm_msg_area_add *m);
 u16 xvm_area_add_check(const struct xvm_msg_area_add *m);
 u32 xvm_msg_put_area_status(u8 *buf, u8 id, const struct xvm_msg_area_status *m);
 void xvm_msg_get_area_status(const u8 *buf, u8 id, struct xvm_msg_area_status *m);
-/* AREA_DEL and RELEASE_DEVICE requests: one number */
+/* AREA_DEL, RELEASE_DEVICE, QUIESCE and RESUME requests: one number */
 u32 xvm_msg_put_number(u8 *buf, u8 id, u16 number);
 u16 xvm_msg_get_number(const u8 *buf);
+u32 xvm_msg_put_keep_queue(u8 *buf, const struct xvm_msg_keep_queue *m);
+void xvm_msg_get_keep_queue(const u8 *buf, struct xvm_msg_keep_queue *m);
 u32 xvm_msg_put_request_failed(u8 *buf, const struct xvm_msg_request_failed *m);
 void xvm_msg_get_request_failed(const u8 *buf, struct xvm_msg_request_failed *m);
 
