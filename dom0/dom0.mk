@@ -6,7 +6,7 @@ WORKER_OBJ := $(WORKER_SRC:%.c=$(B)/o/%.o) $(PROTO_OBJ)
 # Debian 12's liburing.so lacks the calls for a restricted ring, its archive has them.
 WORKER_LIBS = -l:liburing.a -lseccomp -lcap -lxenevtchn
 
-DAEMON_SRC := $(wildcard dom0/daemon/*.c dom0/base/*.c xen/user/*.c)
+DAEMON_SRC := $(wildcard dom0/daemon/*.c dom0/base/*.c dom0/spec/*.c xen/user/*.c)
 DAEMON_OBJ := $(DAEMON_SRC:%.c=$(B)/o/%.o) $(PROTO_OBJ)
 DAEMON_LIBS = -lxenevtchn -lxengnttab -lxenstore -lxenctrl -levent_core -ljson-c
 

@@ -1,6 +1,6 @@
 # The xvmsg command, and the man pages.
 # One file per command group.
-TOOLS_OBJ := $(patsubst %.c,$(B)/o/%.o,$(wildcard tools/xvmsg/*.c))
+TOOLS_OBJ := $(patsubst %.c,$(B)/o/%.o,$(wildcard tools/xvmsg/*.c dom0/spec/*.c))
 
 $(B)/xvmsg: $(TOOLS_OBJ)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -ljson-c

@@ -135,9 +135,19 @@ static int open_blk(const char *path, bool read_only, struct xvm_image *image, i
 	return 0;
 }
 
-static int read_descriptor(const char *path, struct xvm_descriptor *desc, char *why)
+static u32 line_of(const char *text, size_t at)
 {
-	char text[XVM_DESCRIPTOR_MAX_BYTES + 1], fault[XVM_WHY_BYTES / 2];
+	u32 line = 1;
+
+	while (at--)
+		line += *text++ == '\n';
+	return line;
+}
+
+static int read_descriptor(const char *path, struct xvm_spec *desc, char *why)
+{
+	char text[XVM_DESCRIPTOR_MAX_BYTES + 1];
+	struct xvm_spec_fault fault;
 	struct stat st;
 	ssize_t len;
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
@@ -156,8 +166,8 @@ static int read_descriptor(const char *path, struct xvm_descriptor *desc, char *
 	if (len < 0 || len > XVM_DESCRIPTOR_MAX_BYTES)
 		return refuse(why, -EINVAL, "descriptor " SHORT " cannot be read, or is longer than %u bytes", path,
 			      XVM_DESCRIPTOR_MAX_BYTES);
-	if (xvm_descriptor_parse(text, (size_t)len, desc, fault, sizeof(fault)))
-		return refuse(why, -EINVAL, "descriptor " SHORT ": %s", path, fault);
+	if (xvm_spec_parse(XVM_SPEC_LINES, text, (size_t)len, desc, &fault))
+		return refuse(why, -EINVAL, "descriptor " SHORT ": line %u: %s", path, line_of(text, fault.at), fault.why);
 	return 0;
 }
 
@@ -173,7 +183,7 @@ static int real_path(const char *target, char real[PATH_MAX], char *why)
 int xvm_image_open(const struct xvm_image_request *request, struct xvm_image *image, int *fd, char *why)
 {
 	char real[PATH_MAX];
-	struct xvm_descriptor desc;
+	struct xvm_spec desc;
 	int err;
 
 	memset(image, 0, sizeof(*image));

@@ -10,7 +10,15 @@
 #ifndef XVM_DAEMON_IMAGE_H
 #define XVM_DAEMON_IMAGE_H
 
-#include "descriptor.h"
+#include "../spec/spec.h"
+
+/*
+ * A target below this directory is a descriptor: a small text file of root's
+ * (../spec/spec.h) that says what the device is, so that xl carries any kind. Its
+ * place alone makes it one, never its content: the content of an image is a guest's.
+ */
+#define XVM_DESCRIPTOR_DIR XVM_SYSCONFDIR "/xen-virtio-msg/devices/"
+#define XVM_DESCRIPTOR_MAX_BYTES 4096
 
 #define XVM_WHY_BYTES 256
 

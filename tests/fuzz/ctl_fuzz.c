@@ -3,7 +3,7 @@
  * The control socket: any bytes of a client, in pieces. Each whole line is answered by one line that is a JSON object with
  * "ok"; the client is never left waiting.
  */
-/* LINK: xen/proto dom0/base/log.c dom0/daemon/ctl.c dom0/daemon/report.c dom0/daemon/descriptor.c */
+/* LINK: xen/proto dom0/base/log.c dom0/daemon/ctl.c dom0/daemon/report.c dom0/spec/spec.c */
 /* LIBS: -levent_core -ljson-c */
 #include <json-c/json.h>
 #include <stdlib.h>

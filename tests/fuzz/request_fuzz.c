@@ -6,7 +6,7 @@
  * gives all of them back.
  */
 /* LINK: xen/proto xen/user/store.c dom0/base/fdsock.c dom0/base/log.c */
-/* LINK: dom0/daemon/decide.c dom0/daemon/budget.c dom0/daemon/descriptor.c dom0/daemon/image.c dom0/daemon/opener.c */
+/* LINK: dom0/daemon/decide.c dom0/daemon/budget.c dom0/spec/spec.c dom0/daemon/image.c dom0/daemon/opener.c */
 /* LINK: dom0/daemon/disk.c dom0/daemon/link.c dom0/daemon/connect.c dom0/daemon/guests.c dom0/daemon/worker.c */
 /* LINK: dom0/daemon/requests.c dom0/daemon/util.c tests/support/fake_store.c */
 /* LIBS: -levent_core */

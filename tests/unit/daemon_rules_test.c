@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The supervisor's decisions as pure functions: nodes, budget, rates, descriptor files, images. */
-/* LINK: xen/proto dom0/daemon/decide.c dom0/daemon/budget.c dom0/daemon/descriptor.c dom0/daemon/image.c */
+/* The supervisor's decisions as pure functions: nodes, budget, rates, images. */
+/* LINK: xen/proto dom0/daemon/decide.c dom0/daemon/budget.c dom0/spec/spec.c dom0/daemon/image.c */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -112,58 +112,6 @@ static void test_rate(void **state)
 	for (i = 0; i < 5; i++)
 		assert_int_equal(xvm_rate_take(&rate, now), 0);
 	assert_int_equal(xvm_rate_take(&rate, now), 1000);
-}
-
-/* ---- descriptor files ---- */
-
-static int parse(const char *text, struct xvm_descriptor *desc, char *why)
-{
-	return xvm_descriptor_parse(text, strlen(text), desc, why, XVM_WHY_BYTES);
-}
-
-static void test_descriptor_good(void **state)
-{
-	struct xvm_descriptor desc;
-	char why[XVM_WHY_BYTES];
-
-	(void)state;
-	assert_int_equal(parse("type=rng\n", &desc, why), 0);
-	assert_int_equal(desc.kind, XVM_KIND_RNG);
-	assert_int_equal(parse("# entropy\n\ntype=rng", &desc, why), 0);
-	assert_int_equal(parse("path=/dev/vg/a=b\ntype=blk\n", &desc, why), 0);
-	assert_int_equal(desc.kind, XVM_KIND_BLK);
-	assert_string_equal(desc.path, "/dev/vg/a=b");
-}
-
-static void test_descriptor_bad(void **state)
-{
-	static const struct {
-		const char *text, *why;
-	} cases[] = {
-		{ "", "type= is missing" },
-		{ "type=rng\ncolour=red\n", "line 2: unknown key" },
-		{ "type=rng \n", "line 1: type= is none" },
-		{ " type=rng\n", "line 1: unknown key" },
-		{ "type=\n", "line 1: type= is none" },
-		{ "type=rng\ntype=rng\n", "line 2: type= is there twice" },
-		{ "type=rng\nhello\n", "line 2: not key=value" },
-		{ "=rng\n", "line 1: unknown key" },
-		{ "type=blk\n", "needs path=" },
-		{ "type=rng\npath=/x\n", "only for type=blk" },
-		{ "type=blk\npath=x\n", "not an absolute path" },
-		{ "type=blk\r\n", "line 1: type= is none" },
-	};
-	struct xvm_descriptor desc;
-	char why[XVM_WHY_BYTES];
-	size_t i;
-
-	(void)state;
-	for (i = 0; i < XVM_ARRAY_SIZE(cases); i++) {
-		assert_int_equal(parse(cases[i].text, &desc, why), -EINVAL);
-		if (!strstr(why, cases[i].why))
-			fail_msg("case %zu: '%s', expected '%s'", i, why, cases[i].why);
-	}
-	assert_int_equal(xvm_descriptor_parse("type=rng\0x", 10, &desc, why, sizeof(why)), -EINVAL);
 }
 
 /* ---- images ---- */
@@ -299,8 +247,6 @@ int main(void)
 		cmocka_unit_test(test_decide),
 		cmocka_unit_test(test_budget),
 		cmocka_unit_test(test_rate),
-		cmocka_unit_test(test_descriptor_good),
-		cmocka_unit_test(test_descriptor_bad),
 		cmocka_unit_test(test_image_good),
 		cmocka_unit_test(test_image_bad),
 		cmocka_unit_test(test_sharing),

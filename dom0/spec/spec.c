@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "spec.h"
+#include <stdio.h>
+
+static const char *const kind_name[] = {
+	[XVM_KIND_BLK] = "disk",
+	[XVM_KIND_RNG] = "rng",
+};
+
+#define DISK (1u << XVM_KIND_BLK)
+#define ANY ~0u
+
+enum key { KEY_TYPE, KEY_NAME, KEY_VDEV, KEY_PATH, KEY_TARGET, KEY_FORMAT, KEY_ACCESS, KEY_DISCARD, KEY_NO_DISCARD, NUM_KEYS };
+
+struct parse {
+	struct xvm_spec *spec;
+	struct xvm_spec_fault *fault;
+	const char *text;
+	enum xvm_spec_form form;
+	size_t seen[NUM_KEYS];		/* 1 + where the key stands; 0: it does not */
+};
+
+struct item {
+	const char *key, *value;	/* value NULL: no '=' */
+	size_t key_len, len;
+};
+
+static bool is_word(const char *text, size_t len, const char *word)
+{
+	return len == strlen(word) && !memcmp(text, word, len);
+}
+
+static int fault_at(struct parse *p, const char *at, const char *why)
+{
+	p->fault->at = (size_t)(at - p->text);
+	snprintf(p->fault->why, sizeof(p->fault->why), "%s", why);
+	return -EINVAL;
+}
+
+const char *xvm_kind_name(enum xvm_device_kind kind)
+{
+	return kind_name[kind];
+}
+
+bool xvm_spec_name_ok(const char *name, size_t len)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+	size_t i, digits = 0;
+
+	for (i = 0; i < len; i++) {
+		if (!name[i] || !strchr(allowed, name[i]))
+			return false;
+		digits += name[i] >= '0' && name[i] <= '9';
+	}
+	return len && len <= XVM_NAME_MAX && digits < len;
+}
+
+/* ---- one function per key; NULL, or what is wrong with the value ---- */
+
+static const char *take_type(struct xvm_spec *spec, const char *value, size_t len)
+{
+	u32 i;
+
+	/* Descriptor files of the first release say blk. */
+	if (is_word(value, len, "blk")) {
+		spec->kind = XVM_KIND_BLK;
+		return NULL;
+	}
+	for (i = 0; i < XVM_ARRAY_SIZE(kind_name); i++) {
+		if (is_word(value, len, kind_name[i])) {
+			spec->kind = (enum xvm_device_kind)i;
+			return NULL;
+		}
+	}
+	return "type= is none of disk, rng";
+}
+
+static const char *take_name(struct xvm_spec *spec, const char *value, size_t len)
+{
+	if (!xvm_spec_name_ok(value, len))
+		return "name= (or vdev=) is not 1 to 20 of letters, digits, '.', '_', '-' with a letter among them";
+	memcpy(spec->name, value, len);
+	spec->name[len] = 0;
+	return NULL;
+}
+
+static const char *take_path(struct xvm_spec *spec, const char *value, size_t len)
+{
+	size_t i;
+
+	if (!len || value[0] != '/')
+		return "path= is not an absolute path";
+	if (len >= sizeof(spec->path))
+		return "path= is longer than 1023 bytes";
+	for (i = 0; i < len; i++)
+		if ((unsigned char)value[i] < ' ' || value[i] == 0x7f)
+			return "path= has a control character";
+	memcpy(spec->path, value, len);
+	spec->path[len] = 0;
+	return NULL;
+}
+
+static const char *take_format(struct xvm_spec *spec, const char *value, size_t len)
+{
+	(void)spec;
+	return is_word(value, len, "raw") ? NULL : "format= is not raw, the only one there is";
+}
+
+static const char *take_access(struct xvm_spec *spec, const char *value, size_t len)
+{
+	spec->read_only = is_word(value, len, "ro") || is_word(value, len, "r");
+	return spec->read_only || is_word(value, len, "rw") || is_word(value, len, "w") ? NULL :
+	       "access= is neither rw nor ro";
+}
+
+static const char *take_nothing(struct xvm_spec *spec, const char *value, size_t len)
+{
+	(void)spec;
+	(void)len;
+	return value ? "discard and no-discard take no value" : NULL;
+}
+
+static const struct {
+	const char *name;
+	u32 kinds;		/* types that have it */
+	bool in_lines;		/* also in descriptor files */
+	bool bare;		/* a word without a value */
+	enum key as;		/* the same as that one */
+	const char *(*take)(struct xvm_spec *spec, const char *value, size_t len);
+} keys[NUM_KEYS] = {
+	[KEY_TYPE] = { "type", ANY, true, false, KEY_TYPE, take_type },
+	[KEY_NAME] = { "name", ANY, false, false, KEY_NAME, take_name },
+	[KEY_VDEV] = { "vdev", DISK, false, false, KEY_NAME, take_name },
+	[KEY_PATH] = { "path", DISK, true, false, KEY_PATH, take_path },
+	[KEY_TARGET] = { "target", DISK, true, false, KEY_PATH, take_path },
+	[KEY_FORMAT] = { "format", DISK, true, false, KEY_FORMAT, take_format },
+	[KEY_ACCESS] = { "access", DISK, false, false, KEY_ACCESS, take_access },
+	[KEY_DISCARD] = { "discard", DISK, false, true, KEY_DISCARD, take_nothing },
+	[KEY_NO_DISCARD] = { "no-discard", DISK, false, true, KEY_DISCARD, take_nothing },
+};
+
+/* ---- a whole text ---- */
+
+static int unknown_key(struct parse *p, const struct item *item)
+{
+	char why[120];
+	size_t len = 0, k;
+
+	len += (size_t)snprintf(why, sizeof(why), "unknown key; known are");
+	for (k = 0; k < NUM_KEYS; k++)
+		if (p->form == XVM_SPEC_LIST || keys[k].in_lines)
+			len += (size_t)snprintf(why + len, sizeof(why) - len, "%s %s", k ? "," : "", keys[k].name);
+	return fault_at(p, item->key, why);
+}
+
+static bool said_already(const struct parse *p, enum key key)
+{
+	u32 k;
+
+	for (k = 0; k < NUM_KEYS; k++)
+		if (p->seen[k] && keys[k].as == keys[key].as)
+			return true;
+	return false;
+}
+
+static int take_item(struct parse *p, const struct item *item)
+{
+	char why[120];
+	const char *fault;
+	u32 k;
+
+	for (k = 0; k < NUM_KEYS; k++)
+		if (is_word(item->key, item->key_len, keys[k].name) && (p->form == XVM_SPEC_LIST || keys[k].in_lines))
+			break;
+	if (k == NUM_KEYS && !item->value)
+		return fault_at(p, item->key, "not key=value");
+	if (k == NUM_KEYS)
+		return unknown_key(p, item);
+	if (said_already(p, (enum key)k)) {
+		snprintf(why, sizeof(why), "%s is there twice", keys[k].name);
+		return fault_at(p, item->key, why);
+	}
+	if (!item->value && !keys[k].bare) {
+		snprintf(why, sizeof(why), "%s needs a value: %s=...", keys[k].name, keys[k].name);
+		return fault_at(p, item->key, why);
+	}
+	p->seen[k] = 1 + (size_t)(item->key - p->text);
+	fault = keys[k].take(p->spec, item->value, item->len);
+	return fault ? fault_at(p, item->value ? item->value : item->key, fault) : 0;
+}
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+/* Cuts text[0..len) at its first '='; blanks around the whole are not part of it, around '=' they are. */
+static int take_text(struct parse *p, const char *text, size_t len)
+{
+	struct item item;
+	const char *eq;
+
+	while (len && is_blank(*text) && p->form == XVM_SPEC_LIST) {
+		text++;
+		len--;
+	}
+	while (len && is_blank(text[len - 1]) && p->form == XVM_SPEC_LIST)
+		len--;
+	if (p->form == XVM_SPEC_LINES && (!len || *text == '#'))
+		return 0;
+	if (memchr(text, 0, len))
+		return fault_at(p, text, "a zero byte");
+	if (!len)
+		return fault_at(p, text, "nothing between two commas, or before or behind one");
+	eq = memchr(text, '=', len);
+	item.key = text;
+	item.key_len = eq ? (size_t)(eq - text) : len;
+	item.value = eq ? eq + 1 : NULL;
+	item.len = eq ? len - item.key_len - 1 : 0;
+	return take_item(p, &item);
+}
+
+/* target= takes the rest of a list. */
+static size_t item_length(const struct parse *p, const char *text, size_t len)
+{
+	static const char target[] = "target=";
+	size_t blanks = 0;
+	const char *end;
+
+	if (p->form == XVM_SPEC_LIST) {
+		while (blanks < len && is_blank(text[blanks]))
+			blanks++;
+		if (len - blanks >= sizeof(target) - 1 && !memcmp(text + blanks, target, sizeof(target) - 1))
+			return len;
+	}
+	end = memchr(text, p->form == XVM_SPEC_LIST ? ',' : '\n', len);
+	return end ? (size_t)(end - text) : len;
+}
+
+static int check_whole(struct parse *p)
+{
+	struct xvm_spec *spec = p->spec;
+	char why[120];
+	u32 k;
+
+	if (!p->seen[KEY_TYPE])
+		return fault_at(p, p->text, "type= is missing");
+	for (k = 0; k < NUM_KEYS; k++) {
+		if (!p->seen[k] || keys[k].kinds & 1u << spec->kind)
+			continue;
+		snprintf(why, sizeof(why), "%s is only for type=disk", keys[k].name);
+		return fault_at(p, p->text + p->seen[k] - 1, why);
+	}
+	if (spec->kind == XVM_KIND_BLK && !spec->path[0])
+		return fault_at(p, p->text + p->seen[KEY_TYPE] - 1, "type=disk needs path=");
+	if (p->seen[KEY_DISCARD] && spec->read_only)
+		return fault_at(p, p->text + p->seen[KEY_DISCARD] - 1, "discard on a disk with access=ro");
+	spec->discard = spec->kind == XVM_KIND_BLK && !spec->read_only && !p->seen[KEY_NO_DISCARD];
+	return 0;
+}
+
+int xvm_spec_parse(enum xvm_spec_form form, const char *text, size_t len, struct xvm_spec *spec,
+		   struct xvm_spec_fault *fault)
+{
+	struct parse p = { .spec = spec, .fault = fault, .text = text, .form = form };
+	size_t at = 0, n;
+	int err;
+
+	memset(spec, 0, sizeof(*spec));
+	memset(fault, 0, sizeof(*fault));
+	if (form == XVM_SPEC_LIST && len >= XVM_SPEC_MAX_BYTES)
+		return fault_at(&p, text, "longer than 2047 bytes");
+	/* A list that ends in a comma has an empty last item; a file that ends in a line feed has not. */
+	do {
+		n = item_length(&p, text + at, len - at);
+		err = take_text(&p, text + at, n);
+		at += n + 1;
+	} while (!err && (form == XVM_SPEC_LIST ? at <= len : at < len));
+	return err ? err : check_whole(&p);
+}
+
+void xvm_spec_print(const struct xvm_spec *spec, char text[XVM_SPEC_MAX_BYTES])
+{
+	bool disk = spec->kind == XVM_KIND_BLK;
+
+	snprintf(text, XVM_SPEC_MAX_BYTES, "type=%s%s%s%s%s%s%s", kind_name[spec->kind], *spec->name ? ",name=" : "",
+		 spec->name, !disk ? "" : spec->read_only ? ",access=ro" : ",access=rw",
+		 disk && !spec->read_only && !spec->discard ? ",no-discard" : "", disk ? ",target=" : "", spec->path);
+}
+
+void xvm_spec_make_name(enum xvm_device_kind kind, char name[XVM_NAME_MAX + 1],
+			bool (*taken)(void *arg, const char *name), void *arg)
+{
+	u32 i = 0;
+
+	do
+		snprintf(name, XVM_NAME_MAX + 1, "%s%u", kind_name[kind], i++);
+	while (taken(arg, name));
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A device in words: the one parser for `xvmsg attach`, for virtio_msg = [ ... ]
+ * in a guest file, for the records of persistent devices, and for descriptor
+ * files. The syntax is that of xl's disk and vif lists:
+ *   type=disk,vdev=xvdb,access=ro,path=/srv/x.img
+ *   type=rng,name=entropy
+ * Blanks around an item are ignored; `target=` is `path=` and takes the rest of
+ * the text, commas too. A descriptor file has one item per line and '#'
+ * comments, and only what xl's own entry does not say.
+ *
+ * Knows nothing of Xen or virtio and opens no file, so that the command and
+ * the daemon give the same answer to the same text.
+ */
+#ifndef XVM_DOM0_SPEC_SPEC_H
+#define XVM_DOM0_SPEC_SPEC_H
+
+#include "../../xen/proto/plat.h"
+
+#define XVM_TARGET_BYTES 1024
+#define XVM_NAME_MAX 20		/* what a disk's serial number has room for */
+#define XVM_SPEC_MAX_BYTES 2048	/* of one device's text */
+
+enum xvm_device_kind {
+	XVM_KIND_BLK,
+	XVM_KIND_RNG,
+};
+
+/* "disk", "rng" */
+const char *xvm_kind_name(enum xvm_device_kind kind);
+
+struct xvm_spec {
+	enum xvm_device_kind kind;
+	char name[XVM_NAME_MAX + 1];	/* empty: not said */
+	char path[XVM_TARGET_BYTES];	/* disk: the image; else empty */
+	bool read_only;
+	bool discard;			/* disk: discard may reach the image */
+};
+
+/* What is wrong, and where: at counts bytes of the text. */
+struct xvm_spec_fault {
+	size_t at;
+	char why[120];
+};
+
+enum xvm_spec_form {
+	XVM_SPEC_LIST,		/* one line, items between commas */
+	XVM_SPEC_LINES,		/* a descriptor file */
+};
+
+/* Returns 0, or -EINVAL with a fault. */
+int xvm_spec_parse(enum xvm_spec_form form, const char *text, size_t len, struct xvm_spec *spec,
+		   struct xvm_spec_fault *fault);
+/* As a list that parses to the same; at most XVM_SPEC_MAX_BYTES with the terminator. */
+void xvm_spec_print(const struct xvm_spec *spec, char text[XVM_SPEC_MAX_BYTES]);
+/* Letters, digits, '.', '_', '-', at most XVM_NAME_MAX, and not a number. */
+bool xvm_spec_name_ok(const char *name, size_t len);
+/* The first of disk0, disk1, ... (rng0, ...) for which taken says no. */
+void xvm_spec_make_name(enum xvm_device_kind kind, char name[XVM_NAME_MAX + 1],
+			bool (*taken)(void *arg, const char *name), void *arg);
+
+#endif

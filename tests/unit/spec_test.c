@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* A device in words: lists as in guest files, and descriptor files. */
+/* LINK: dom0/spec */
+#include <stdio.h>
+#include <stdlib.h>
+#include "../support/test.h"
+#include "../../dom0/spec/spec.h"
+
+static int list(const char *text, struct xvm_spec *spec, struct xvm_spec_fault *fault)
+{
+	return xvm_spec_parse(XVM_SPEC_LIST, text, strlen(text), spec, fault);
+}
+
+static int lines(const char *text, struct xvm_spec *spec, struct xvm_spec_fault *fault)
+{
+	return xvm_spec_parse(XVM_SPEC_LINES, text, strlen(text), spec, fault);
+}
+
+static void test_list_good(void **state)
+{
+	struct xvm_spec_fault fault;
+	struct xvm_spec spec;
+
+	(void)state;
+	assert_int_equal(list("type=rng", &spec, &fault), 0);
+	assert_int_equal(spec.kind, XVM_KIND_RNG);
+	assert_string_equal(spec.name, "");
+	assert_int_equal(list("type=disk, path=/srv/x.img, format=raw, access=ro, vdev=xvdb", &spec, &fault), 0);
+	assert_int_equal(spec.kind, XVM_KIND_BLK);
+	assert_string_equal(spec.path, "/srv/x.img");
+	assert_string_equal(spec.name, "xvdb");
+	assert_true(spec.read_only && !spec.discard);
+	assert_int_equal(list("\tno-discard ,type=disk ,target=/a,b=c, d", &spec, &fault), 0);
+	assert_string_equal(spec.path, "/a,b=c, d");
+	assert_true(!spec.read_only && !spec.discard);
+	assert_int_equal(list("type=disk,path=/x,access=rw", &spec, &fault), 0);
+	assert_true(spec.discard);
+}
+
+static void test_list_bad(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t at;
+		const char *why;
+	} cases[] = {
+		{ "", 0, "nothing between two commas" },
+		{ "type=rng,", 9, "nothing between two commas" },
+		{ "path=/x", 0, "type= is missing" },
+		{ "type=disk", 0, "needs path=" },
+		{ "type=ring", 5, "none of disk, rng" },
+		{ "type=rng, colour=red", 10, "unknown key; known are type, name" },
+		{ "type=rng,path=/x", 9, "path is only for type=disk" },
+		{ "type=rng,vdev=xvdb", 9, "vdev is only for type=disk" },
+		{ "type=disk,path=/x,path=/y", 18, "twice" },
+		{ "type=disk,name=a,vdev=b,path=/x", 17, "twice" },
+		{ "type=disk,path=/x,target=/y", 18, "twice" },
+		{ "type=disk,discard,no-discard,path=/x", 18, "twice" },
+		{ "type=disk,path=x", 15, "absolute" },
+		{ "type=disk,path=/x\033[2J", 15, "control character" },
+		{ "type=disk,path=/x,format=qcow2", 25, "not raw" },
+		{ "type=disk,path=/x,access=rx", 25, "neither rw nor ro" },
+		{ "type=disk,path=/x,access", 18, "needs a value" },
+		{ "type=disk,path=/x,discard=1", 26, "no value" },
+		{ "type=disk,path=/x,access=ro,discard", 28, "access=ro" },
+		{ "type=rng,hello", 9, "not key=value" },
+		{ "type=rng,name=12", 14, "name=" },
+		{ "type=rng,name=a b", 14, "name=" },
+		{ "type=rng,name=a23456789012345678901", 14, "name=" },
+	};
+	static char longest[XVM_SPEC_MAX_BYTES + 1] = "type=disk,path=/";
+	struct xvm_spec_fault fault;
+	struct xvm_spec spec;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < XVM_ARRAY_SIZE(cases); i++) {
+		if (list(cases[i].text, &spec, &fault) != -EINVAL)
+			fail_msg("accepted: %s", cases[i].text);
+		if (!strstr(fault.why, cases[i].why) || fault.at != cases[i].at)
+			fail_msg("%s: '%s' at %zu, expected '%s' at %zu", cases[i].text, fault.why, fault.at,
+				 cases[i].why, cases[i].at);
+	}
+	assert_int_equal(xvm_spec_parse(XVM_SPEC_LIST, "type=rng\0x", 10, &spec, &fault), -EINVAL);
+	memset(longest + strlen(longest), 'x', sizeof(longest) - 1 - strlen(longest));
+	assert_int_equal(list(longest, &spec, &fault), -EINVAL);
+	assert_non_null(strstr(fault.why, "longer than 2047"));
+	longest[1100] = 0;
+	assert_int_equal(list(longest, &spec, &fault), -EINVAL);
+	assert_non_null(strstr(fault.why, "longer than 1023"));
+}
+
+static void test_print(void **state)
+{
+	static const char *const texts[] = {
+		"type=rng", "type=rng,name=r", "type=disk,name=xvdb,access=ro,target=/x",
+		"type=disk,access=rw,no-discard,target=/x,y=z", "type=disk,access=rw,target=/x",
+	};
+	char text[XVM_SPEC_MAX_BYTES];
+	struct xvm_spec_fault fault;
+	struct xvm_spec spec;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < XVM_ARRAY_SIZE(texts); i++) {
+		assert_int_equal(list(texts[i], &spec, &fault), 0);
+		xvm_spec_print(&spec, text);
+		assert_string_equal(text, texts[i]);
+	}
+}
+
+static bool below_three(void *arg, const char *name)
+{
+	(void)arg;
+	return atoi(name + 4) < 3;
+}
+
+static void test_make_name(void **state)
+{
+	char name[XVM_NAME_MAX + 1];
+
+	(void)state;
+	xvm_spec_make_name(XVM_KIND_BLK, name, below_three, NULL);
+	assert_string_equal(name, "disk3");
+	assert_true(xvm_spec_name_ok(name, 5));
+}
+
+static void test_lines_good(void **state)
+{
+	struct xvm_spec_fault fault;
+	struct xvm_spec spec;
+
+	(void)state;
+	assert_int_equal(lines("type=rng\n", &spec, &fault), 0);
+	assert_int_equal(spec.kind, XVM_KIND_RNG);
+	assert_int_equal(lines("# entropy\n\ntype=rng", &spec, &fault), 0);
+	assert_int_equal(lines("path=/dev/vg/a=b\ntype=blk\n", &spec, &fault), 0);
+	assert_int_equal(spec.kind, XVM_KIND_BLK);
+	assert_string_equal(spec.path, "/dev/vg/a=b");
+	assert_int_equal(lines("target=/a,b\ntype=disk\n", &spec, &fault), 0);
+	assert_string_equal(spec.path, "/a,b");
+}
+
+static void test_lines_bad(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t at;
+		const char *why;
+	} cases[] = {
+		{ "", 0, "type= is missing" },
+		{ "type=rng\ncolour=red\n", 9, "unknown key; known are type, path, target, format" },
+		{ "type=rng \n", 5, "type= is none" },
+		{ " type=rng\n", 0, "unknown key" },
+		{ "type=\n", 5, "type= is none" },
+		{ "type=rng\ntype=rng\n", 9, "type is there twice" },
+		{ "type=rng\nhello\n", 9, "not key=value" },
+		{ "=rng\n", 0, "unknown key" },
+		{ "type=blk\n", 0, "needs path=" },
+		{ "type=rng\npath=/x\n", 9, "only for type=disk" },
+		{ "type=blk\npath=x\n", 14, "not an absolute path" },
+		{ "type=blk\npath=/x\naccess=ro\n", 17, "unknown key" },
+		{ "type=blk\r\n", 5, "type= is none" },
+	};
+	struct xvm_spec_fault fault;
+	struct xvm_spec spec;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < XVM_ARRAY_SIZE(cases); i++) {
+		assert_int_equal(lines(cases[i].text, &spec, &fault), -EINVAL);
+		if (!strstr(fault.why, cases[i].why) || fault.at != cases[i].at)
+			fail_msg("case %zu: '%s' at %zu, expected '%s' at %zu", i, fault.why, fault.at, cases[i].why,
+				 cases[i].at);
+	}
+	assert_int_equal(xvm_spec_parse(XVM_SPEC_LINES, "type=rng\0x", 10, &spec, &fault), -EINVAL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_list_good),
+		cmocka_unit_test(test_list_bad),
+		cmocka_unit_test(test_print),
+		cmocka_unit_test(test_make_name),
+		cmocka_unit_test(test_lines_good),
+		cmocka_unit_test(test_lines_bad),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
