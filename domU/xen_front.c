@@ -108,7 +108,7 @@ static int read_offer(struct xenbus_device *xdev, struct xvm_offer *offer)
 
 static char *dialect = "";
 module_param(dialect, charp, 0444);
-MODULE_PARM_DESC(dialect, "speak this dialect of virtio-msg only: pr28 or draft2026 (the newest that the other end knows)");
+MODULE_PARM_DESC(dialect, "speak this dialect of virtio-msg only: pr28 or draft2026 (default: the newest that the other end knows)");
 
 /* Bits of the dialects to choose from; 0, with a line, when the parameter names none. */
 static u32 own_dialects(struct xenbus_device *xdev)
@@ -116,7 +116,7 @@ static u32 own_dialects(struct xenbus_device *xdev)
 	enum xvm_dialect d;
 
 	if (!*dialect)
-		return 1u << XVM_DIALECT_PR28;
+		return (1u << XVM_DIALECT_COUNT) - 1;
 	if (!xvm_dialect_find(dialect, strlen(dialect), &d))
 		return 1u << d;
 	xenbus_dev_error(xdev, -EINVAL, "parameter dialect=%s is none of ours", dialect);

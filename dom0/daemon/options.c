@@ -119,7 +119,7 @@ enum xvm_options_result xvm_options_parse(int argc, char **argv, struct xvm_opti
 		.ring_order = XVM_DEFAULT_RING_ORDER,
 		.credits = XVM_DEFAULT_CREDITS,
 		.connect_ms = 1000,
-		.dialects = 1u << XVM_DIALECT_PR28,
+		.dialects = (1u << XVM_DIALECT_COUNT) - 1,
 	};
 	while ((opt = getopt_long(argc, argv, "fvhV", long_options, NULL)) != -1) {
 		if (opt == 'h') {

@@ -183,7 +183,7 @@ static void let_run(u32 ms)
 static void daemon_start(void)
 {
 	d.options = (struct xvm_options){ .worker = "/proc/self/exe", .uid_base = 1000, .ring_order = 3, .credits = 32,
-					  .connect_ms = 1000, .dialects = 1u << XVM_DIALECT_PR28 };
+					  .connect_ms = 1000, .dialects = (1u << XVM_DIALECT_COUNT) - 1 };
 	d.budget = (struct xvm_budget){ .total_pages = 1000, .guest_pages = 1000 };
 	d.stopping = stopped = false;
 	d.stopped = on_stopped;
@@ -322,7 +322,7 @@ static void test_adopt(void **state)
 	assert_true(is(P(BUS "/frontend", GOOD), P(FRONT, GOOD)));
 	assert_true(is(P(FRONT "/backend", GOOD), P(BUS, GOOD)));
 	assert_true(is(P(FRONT "/state", GOOD), "1"));
-	assert_true(is(P(BUS "/dialects", GOOD), "pr28"));
+	assert_true(is(P(BUS "/dialects", GOOD), "draft2026,pr28"));
 	assert_true(fake_store_perms(d.store, P(BUS "/state", GOOD), &owner, &reader));
 	assert_true(owner == 0 && reader == GOOD);
 	assert_true(fake_store_perms(d.store, P(FRONT "/state", GOOD), &owner, &reader));
