@@ -22,6 +22,12 @@
 #define XVM_IPC_MAX_FDS 4
 #define XVM_IPC_LOG_BYTES 200
 
+/*
+ * Bytes of a guest's keep file, which the supervisor makes and a worker maps
+ * (descriptor 4, option --keep). dom0/virtio/keep.h has what stands in it.
+ */
+#define XVM_KEEP_BYTES (1u << 20)
+
 enum xvm_ipc_type {
 	/* supervisor to worker */
 	XVM_IPC_DEV_ADD = 1,	/* struct xvm_ipc_dev_add; fd 0: image, if the type has one */

@@ -127,7 +127,7 @@ void xvm_connect_start(struct xvm_guest *guest)
 			strerror(-link->channel_fd));
 		return;
 	}
-	err = xvm_worker_start(guest);
+	err = xvm_worker_start(guest, -1);
 	if (err)
 		give_up(guest, "worker %s cannot be started: %s", guest->daemon->options.worker, strerror(-err));
 }

@@ -8,6 +8,7 @@
  *   connect.c  handshake to running worker
  *   worker.c   the worker's process and socket
  *   requests.c what a worker may ask for
+ *   keep.c     the file in which a worker records what is in flight
  *   ctl.c      the control socket
  *   util.c     time, random numbers, log lines
  *

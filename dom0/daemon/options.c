@@ -5,7 +5,7 @@
 #include "../../include/xvmsg/xenbus.h"
 
 enum { OPT_WORKER = 256, OPT_UID_BASE, OPT_PAGES_TOTAL, OPT_PAGES_PER_GUEST, OPT_RING_ORDER, OPT_CREDITS,
-       OPT_CONNECT, OPT_DIALECTS, OPT_LOG, OPT_RUN_DIR };
+       OPT_CONNECT, OPT_DIALECTS, OPT_LOG, OPT_RUN_DIR, OPT_KEEP_DIR };
 
 static const struct option long_options[] = {
 	{ "foreground", no_argument, NULL, 'f' },
@@ -22,6 +22,7 @@ static const struct option long_options[] = {
 	{ "dialects", required_argument, NULL, OPT_DIALECTS },
 	{ "log", required_argument, NULL, OPT_LOG },
 	{ "run-dir", required_argument, NULL, OPT_RUN_DIR },
+	{ "keep-dir", required_argument, NULL, OPT_KEEP_DIR },
 	{ 0 }
 };
 
@@ -33,6 +34,7 @@ static const char help[] =
 	"      --log WHERE         syslog, stderr, or a file (SIGHUP opens it again)\n"
 	"      --worker PROGRAM    the workers' program\n"
 	"      --run-dir DIR       pid file and control socket (default /run/xen-virtio-msg)\n"
+	"      --keep-dir DIR      records of what is in flight (default keep, in the run-dir)\n"
 	"      --uid-base N        the worker of domain D runs as user N + D (default 131072)\n"
 	"      --pages-total N     guest pages mapped at once, all guests (default 65536)\n"
 	"      --pages-per-guest N the same for one guest (default 24576)\n"
@@ -86,6 +88,9 @@ static bool take(int opt, struct xvm_options *o)
 		return true;
 	case OPT_RUN_DIR:
 		o->run_dir = optarg;
+		return true;
+	case OPT_KEEP_DIR:
+		o->keep_dir = optarg;
 		return true;
 	case OPT_UID_BASE:
 		return number("uid-base", optarg, 1, 0x7fffffff - 32768, &o->uid_base);

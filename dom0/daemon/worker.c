@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "worker.h"
+#include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -8,7 +9,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define WORKER_FD 3		/* where the worker finds its socket */
+#define WORKER_FD 3		/* where the worker finds its socket, */
+#define KEEP_FD 4		/* and its keep file */
 #define READS_PER_PASS 64	/* then other guests have their turn */
 #define SEND_BUFFER_BYTES (1 << 20)
 
@@ -149,12 +151,13 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	take_requests(arg, READS_PER_PASS);
 }
 
-/* Signals as a fresh program expects them, the socket at its place, nothing else of ours. */
-static int spawn(const struct xvm_guest *guest, int sock, pid_t *pid)
+/* Signals as a fresh program expects them, socket and keep file at their places, nothing else of ours. */
+static int spawn(const struct xvm_guest *guest, int sock, int keep_fd, pid_t *pid)
 {
 	const struct xvm_options *options = &guest->daemon->options;
-	char fd_arg[16], uid_arg[16], domid_arg[16];
-	char *argv[] = { "xvmsg-worker", "--fd", fd_arg, "--uid", uid_arg, "--domid", domid_arg, NULL };
+	char fd_arg[16], uid_arg[16], domid_arg[16], keep_arg[16];
+	char *argv[] = { "xvmsg-worker", "--fd", fd_arg, "--uid", uid_arg, "--domid", domid_arg,
+			 keep_fd >= 0 ? keep_arg : NULL, NULL };
 	char *envp[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL };
 	posix_spawn_file_actions_t files;
 	posix_spawnattr_t attr;
@@ -164,6 +167,7 @@ static int spawn(const struct xvm_guest *guest, int sock, pid_t *pid)
 	snprintf(fd_arg, sizeof(fd_arg), "%d", WORKER_FD);
 	snprintf(uid_arg, sizeof(uid_arg), "%u", options->uid_base + guest->domid);
 	snprintf(domid_arg, sizeof(domid_arg), "%u", guest->domid);
+	snprintf(keep_arg, sizeof(keep_arg), "--keep=%d", KEEP_FD);
 	sigfillset(&all);
 	sigemptyset(&none);
 	posix_spawn_file_actions_init(&files);
@@ -172,8 +176,10 @@ static int spawn(const struct xvm_guest *guest, int sock, pid_t *pid)
 	posix_spawnattr_setsigmask(&attr, &none);
 	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
 	err = posix_spawn_file_actions_adddup2(&files, sock, WORKER_FD);
+	if (!err && keep_fd >= 0)
+		err = posix_spawn_file_actions_adddup2(&files, keep_fd, KEEP_FD);
 	if (!err)
-		err = posix_spawn_file_actions_addclosefrom_np(&files, WORKER_FD + 1);
+		err = posix_spawn_file_actions_addclosefrom_np(&files, keep_fd >= 0 ? KEEP_FD + 1 : WORKER_FD + 1);
 	if (!err)
 		err = posix_spawn(pid, options->worker, &files, &attr, argv, envp);
 	posix_spawnattr_destroy(&attr);
@@ -181,7 +187,17 @@ static int spawn(const struct xvm_guest *guest, int sock, pid_t *pid)
 	return -err;
 }
 
-int xvm_worker_start(struct xvm_guest *guest)
+/* Out of the way of the places that spawn gives away; -1 stays -1. */
+static int move_up(int fd)
+{
+	int up = fd >= 0 && fd <= KEEP_FD ? fcntl(fd, F_DUPFD_CLOEXEC, KEEP_FD + 1) : fd;
+
+	if (up != fd)
+		close(fd);
+	return up;
+}
+
+static int start(struct xvm_guest *guest, int keep_fd)
 {
 	static const int buffer = SEND_BUFFER_BYTES;
 	struct xvm_worker *w = calloc(1, sizeof(*w));
@@ -199,7 +215,8 @@ int xvm_worker_start(struct xvm_guest *guest)
 	setsockopt(sock[0], SOL_SOCKET, SO_SNDBUFFORCE, &buffer, sizeof(buffer));
 	w->readable = event_new(guest->daemon->base, sock[0], EV_READ | EV_PERSIST, on_readable, w);
 	w->limit = evtimer_new(guest->daemon->base, on_limit, w);
-	err = w->readable && w->limit && !event_add(w->readable, NULL) ? spawn(guest, sock[1], &w->pid) : -ENOMEM;
+	err = w->readable && w->limit && !event_add(w->readable, NULL) ? spawn(guest, sock[1], keep_fd, &w->pid) :
+									     -ENOMEM;
 	close(sock[1]);
 	if (err)
 		goto fail;
@@ -208,6 +225,16 @@ int xvm_worker_start(struct xvm_guest *guest)
 	return 0;
 fail:
 	worker_free(w);
+	return err;
+}
+
+int xvm_worker_start(struct xvm_guest *guest, int keep_fd)
+{
+	int fd = move_up(keep_fd), err = start(guest, fd);
+
+	/* The worker's is the only one left: its lock falls with the worker's last I/O. */
+	if (fd >= 0)
+		close(fd);
 	return err;
 }
 

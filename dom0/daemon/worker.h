@@ -25,8 +25,8 @@ struct xvm_worker {
 	u64 stats_ms;			/* when they came; 0: never */
 };
 
-/* Starts the process. Returns 0 or negative errno. */
-int xvm_worker_start(struct xvm_guest *guest);
+/* Starts the process; takes keep_fd (xvm_keep_open; -1: none) in any case. Returns 0 or negative errno. */
+int xvm_worker_start(struct xvm_guest *guest, int keep_fd);
 /* All of these kill the worker when it does not listen; NULL is ignored. */
 void xvm_worker_add_device(struct xvm_worker *worker, const struct xvm_ipc_dev_add *device, int fd);
 void xvm_worker_del_device(struct xvm_worker *worker, u32 num, bool forced);

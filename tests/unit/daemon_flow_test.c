@@ -6,7 +6,7 @@
 /* LINK: xen/proto xen/user/store.c dom0/base/fdsock.c dom0/base/log.c */
 /* LINK: dom0/daemon/decide.c dom0/daemon/budget.c dom0/spec/spec.c dom0/daemon/image.c dom0/daemon/opener.c */
 /* LINK: dom0/daemon/disk.c dom0/daemon/link.c dom0/daemon/connect.c dom0/daemon/guests.c dom0/daemon/worker.c */
-/* LINK: dom0/daemon/requests.c dom0/daemon/util.c tests/support/fake_store.c tests/support/fake_xen.c */
+/* LINK: dom0/daemon/requests.c dom0/daemon/keep.c dom0/daemon/util.c tests/support/fake_store.c tests/support/fake_xen.c */
 /* LIBS: -levent_core */
 /* TIME: 60 */
 #include <dirent.h>
@@ -620,7 +620,7 @@ int main(int argc, char **argv)
 	int fd, failed;
 
 	if (argc > 2 && !strcmp(argv[1], "--fd"))
-		return worker_main(atoi(argv[argc - 1]));
+		return worker_main(argc > 6 ? atoi(argv[6]) : 0);
 	signal(SIGPIPE, SIG_IGN);
 	log_set_level(LOG_EMERG);
 	fd = mkstemp(image);
