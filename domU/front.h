@@ -2,9 +2,11 @@
 /*
  * What the files of the Xen side of the module share.
  *
- * Objects: a bus is a xenbus device; a connection is one life of the bus from
- * a handshake to its end, with rings, requests, devices and areas of its own,
- * so that a new one can begin while the old one still waits for its memory.
+ * Objects: a bus is a xenbus device; a connection is one life of the bus with
+ * rings, requests, devices and areas of its own, so that a new one can begin
+ * while the old one still waits for its memory. With XVM_BUS_F_KEEP it goes on
+ * over a new handshake with all its devices (xen_keep.c): its rings start
+ * anew, and its gate is shut to requests until the devices are as they were.
  *
  * Lock order: rx_lock, vmsg_device.vq_lock, drivers' queue locks, tx_lock,
  * req_lock. Area locks are innermost. All are taken with interrupts off.
@@ -41,7 +43,7 @@
 	x(grants_given) x(grants_ended) x(grants_quarantined) x(areas) x(area_pages) x(maps) \
 	x(map_failures) x(bad_mappings) x(bytes_bounced) x(messages_sent) x(messages_received) x(notifies_sent) \
 	x(kicks) x(kicks_deferred) x(interrupts) x(interrupts_empty) x(bad_messages) \
-	x(requests_failed) x(timeouts)
+	x(requests_failed) x(timeouts) x(reconnects)
 struct xvm_stats {
 #define XVM_STAT_FIELD(name) atomic64_t name;
 	XVM_STATS(XVM_STAT_FIELD)
@@ -57,6 +59,7 @@ struct xvm_bus {
 	struct xenbus_device *xdev;	/* referenced */
 	struct xvm_conn *conn;		/* the one that lives; xenwatch, probe, remove only */
 	u32 serial;			/* connections so far */
+	bool moved;			/* in a new domain: grants and channels are gone */
 	atomic_t open;			/* connections not closed yet */
 	wait_queue_head_t closed_wq;
 	struct xenbus_watch off_watch;
@@ -78,10 +81,13 @@ struct xvm_gmem {
 	struct page **pages;
 	grant_ref_t *refs;		/* per Xen page; the first left of them are given */
 	u32 npages, left;		/* Xen pages */
+	bool readonly;
 };
 
 /* npages zeroed Xen pages, contiguous for us, granted to otherend. NULL: no memory, no grants. */
 struct xvm_gmem *xvm_gmem_alloc(struct xvm_bus *bus, domid_t otherend, u32 npages, bool readonly);
+/* In a new domain, or for another one: the same pages under the same references. */
+void xvm_gmem_grant_again(struct xvm_gmem *mem, domid_t otherend);
 /* Takes the grants back and frees, now or when the other side has unmapped. NULL is allowed. */
 void xvm_gmem_retire(struct xvm_gmem *mem);
 void xvm_gmem_exit(void);
@@ -116,7 +122,9 @@ struct xvm_chan {
 
 	spinlock_t tx_lock;
 	struct xvm_ring_tx tx;
-	bool dead;			/* set once, under tx_lock */
+	bool dead;			/* no traffic; set under tx_lock */
+	bool gone;			/* for good, and dead as well */
+	u32 epoch;			/* times the rings started anew */
 	u32 why, detail;		/* set with it: XVM_ERR_* */
 	bool tx_waiting;		/* someone armed the ring for room */
 	struct list_head kicks;		/* devices with kick_bits */
@@ -144,6 +152,12 @@ struct xvm_conn {
 	bool connected;			/* xenwatch only */
 	bool closing;			/* no more devices are added */
 
+	bool shut;			/* the gate: requests wait, but for the keeper's */
+	struct task_struct *keeper;
+	wait_queue_head_t gate_wq;
+	struct work_struct keep_work;
+	bool kept;			/* xenwatch only: there are devices to take over */
+
 	struct workqueue_struct *wq;	/* ordered: adding and removing devices */
 	struct work_struct start_work, events_work, close_work;
 	struct xarray devs;		/* number -> struct xvm_dev */
@@ -151,7 +165,7 @@ struct xvm_conn {
 	unsigned long *ready, *removed;	/* events not yet acted upon, a bit per number */
 	spinlock_t events_lock;
 
-	struct mutex area_lock;		/* ids, below */
+	struct mutex area_lock;		/* ids, below; no area is added to a device or freed */
 	DECLARE_BITMAP(area_ids, XVM_AREA_ID_MAX + 1);
 	u32 area_adds, area_rest[XVM_AREA_ID_MAX + 1];
 };
@@ -163,10 +177,17 @@ void xvm_chan_fini(struct xvm_conn *conn);
 /* Gives the connection up: reason where the peer reads it, a line, no more traffic. Any context. */
 void xvm_chan_break(struct xvm_conn *conn, u32 reason, u32 detail);
 bool xvm_chan_is_dead(struct xvm_conn *conn);
+/* Ends traffic and channels; rings, requests and devices stay. Not in an interrupt. */
+void xvm_chan_pause(struct xvm_conn *conn);
+/* Rings start anew in the pages they had, with new channels; conn->pick is filled in. */
+int xvm_chan_renew(struct xvm_conn *conn);
 /* Returns when no message is being handled any more that was when it was called. */
 void xvm_chan_quiesce(struct xvm_conn *conn);
-/* Puts a request; -ENOSPC when there is no room, then room_wq is woken when there is. */
-int xvm_chan_send(struct xvm_conn *conn, const u8 *msg, u32 len);
+/*
+ * Puts a request; -ENOSPC when there is no room, then room_wq is woken when
+ * there is; -EIO also when the rings are not those of this epoch any more.
+ */
+int xvm_chan_send(struct xvm_conn *conn, u32 epoch, const u8 *msg, u32 len);
 
 struct xvm_dev;
 void xvm_chan_kick(struct xvm_dev *xd, u32 vq_index);
@@ -176,14 +197,30 @@ int xvm_req_init(struct xvm_conn *conn);
 /*
  * Sends msg and waits for its answer (max_message bytes of room). owner: the
  * device it is counted on, 0 for none. admin: may use the last credit.
- * Returns the answer's length, -ENODEV, -ETIMEDOUT or -EIO.
+ * Returns the answer's length, -ENODEV, -ETIMEDOUT, -EIO or, once, -ERESTART:
+ * the connection ended and is to be kept. The other one waits at the gate then
+ * and sends again.
  */
+int xvm_req_once(struct xvm_conn *conn, u16 owner, bool admin, const u8 *msg, u32 len, u8 *answer);
 int xvm_req_transfer(struct xvm_conn *conn, u16 owner, bool admin, const u8 *msg, u32 len,
 		     u8 *answer);
 /* From the ring; false: nothing of ours. */
 bool xvm_req_answered(struct xvm_conn *conn, const struct xvm_hdr *hdr, const u8 *msg, u32 len);
 bool xvm_req_failed(struct xvm_conn *conn, const struct xvm_msg_request_failed *m);
-void xvm_req_fail_all(struct xvm_conn *conn);
+void xvm_req_fail_all(struct xvm_conn *conn, int err);
+
+/* -- xen_keep.c: devices that outlive the end of a connection -- */
+/* 0 when the gate is open, -EIO when the connection is gone for good or time is up. */
+int xvm_gate_wait(struct xvm_conn *conn);
+void xvm_keep_init(struct xvm_conn *conn);
+/* The connection stays, its rings do not: nothing passes until xvm_keep_start's work is done. */
+void xvm_keep_pause(struct xvm_conn *conn);
+/* pick belongs to the same kind of connection, so that its devices can go on with it. */
+bool xvm_keep_fits(const struct xvm_conn *conn, const struct xvm_pick *pick);
+int xvm_keep_renew(struct xvm_conn *conn, const struct xvm_pick *pick);
+void xvm_keep_start(struct xvm_conn *conn);
+void xvm_keep_stop(struct xvm_conn *conn);
+extern const struct device_type xvm_dev_type;
 
 /* -- xen_bus.c: bus messages, devices -- */
 struct xvm_area;
@@ -193,6 +230,9 @@ struct xvm_dev {
 	struct xvm_conn *conn;		/* referenced */
 	struct vmsg_device *vm;
 	u16 num;
+
+	atomic_t parked;		/* its requester waits at the gate with vm->lock held */
+	bool idle;			/* QUIESCE was answered and no RESUME followed */
 
 	struct list_head kick_node;	/* under tx_lock */
 	DECLARE_BITMAP(kick_bits, VMSG_MAX_VQS);
@@ -213,6 +253,8 @@ static inline struct xvm_dev *to_xvm_dev(struct device *dev)
 
 int xvm_bus_init(struct xvm_conn *conn);
 void xvm_bus_start(struct xvm_conn *conn);
+/* The device side no longer has this number: its device goes. */
+void xvm_bus_lost(struct xvm_conn *conn, u16 num);
 /* orderly: the connection still works. Returns when all devices are gone. */
 void xvm_bus_stop(struct xvm_conn *conn, bool orderly);
 void xvm_bus_free(struct xvm_conn *conn);
@@ -250,6 +292,12 @@ int xvm_area_grow(struct xvm_dev *xd);
 int xvm_area_prepare(struct xvm_dev *xd, u32 nvqs, u32 entries);
 void xvm_area_grow_soon(struct xvm_dev *xd);
 void xvm_area_init(struct xvm_dev *xd);
+/* Announces all areas of the device on a new connection. */
+int xvm_area_announce_again(struct xvm_dev *xd);
+/* In a new domain. */
+void xvm_area_grant_again(struct xvm_dev *xd);
+/* Writes each page, so that a migration sees what the device side wrote. */
+void xvm_area_touch(struct xvm_dev *xd);
 /* The device is gone: no mapping is in use any more. */
 void xvm_area_del_all(struct xvm_dev *xd);
 

@@ -36,6 +36,8 @@ struct vmsg_bus_ops {
 	void (*kick)(struct vmsg_device *vm, u32 vq_index);
 	/* Before the first queue is made: memory for so many descriptors in all. */
 	int (*prepare_vqs)(struct vmsg_device *vm, u32 nvqs, u32 entries);
+	/* The queue, set up again on a new connection, goes on where it was. 0 or an error. */
+	int (*keep_queue)(struct vmsg_device *vm, u32 vq_index);
 	/* Returns when no callback started before is still running. */
 	void (*synchronize)(struct vmsg_device *vm);
 	/* The last reference to vm went; frees it. */
@@ -81,6 +83,23 @@ void vmsg_device_free(struct vmsg_device *vm);
 int vmsg_device_register(struct vmsg_device *vm);
 /* The driver lets go; the device was reset, or is lost. The reference of alloc stays. */
 void vmsg_device_unregister(struct vmsg_device *vm);
+
+/* max_message bytes each. */
+struct vmsg_buffers {
+	u8 *request, *answer;
+};
+
+/*
+ * For a bus that keeps its devices over the end of a connection; vm->lock is
+ * held, or its holder waits inside ops->transfer. 0; -EPROTO: not the device
+ * that it was; or what ops->transfer returned.
+ */
+int vmsg_device_same(struct vmsg_device *vm, struct vmsg_buffers *buf);
+int vmsg_device_replay(struct vmsg_device *vm, struct vmsg_buffers *buf);
+/* Kicks all queues and looks at what is used in them. Process context. */
+void vmsg_device_look(struct vmsg_device *vm);
+/* DEVICE_NEEDS_RESET, by our own finding. */
+void vmsg_device_fail(struct vmsg_device *vm);
 
 /* From the bus, any context; numbers may be wrong. True when something was told. */
 bool vmsg_event_used(struct vmsg_device *vm, u32 vq_index);

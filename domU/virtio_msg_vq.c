@@ -105,12 +105,14 @@ static struct virtqueue *setup_vq(struct vmsg_device *vm, u32 index, struct vmsg
 	if (!vq)
 		return ERR_PTR(-ENOMEM);
 	vq->num_max = size;
+	/* Seen before it is told: a bus that has to tell it again must find it. */
+	show_vq(vm, index, vq);
 	err = tell_vq(vm, vq);
 	if (err) {
+		show_vq(vm, index, NULL);
 		vring_del_virtqueue(vq);
 		return ERR_PTR(err);
 	}
-	show_vq(vm, index, vq);
 	return vq;
 }
 

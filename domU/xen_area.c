@@ -145,15 +145,44 @@ static struct xvm_area *alloc_area(struct xvm_dev *xd, u32 npages)
 
 static int announce(struct xvm_dev *xd, struct xvm_area *area, u32 *limit)
 {
-	struct xvm_gmem *dirs;
+	struct xvm_gmem *dirs = make_dirs(xd->conn, area->mem);
+	int err = dirs ? send_area_add(xd, area, dirs, limit) : -ENOMEM;
+
+	xvm_gmem_retire(dirs);
+	return err;
+}
+
+/* False: the connection it was announced on is not the one there is now. */
+static bool show_area(struct xvm_dev *xd, struct xvm_area *area, u32 epoch)
+{
+	struct xvm_conn *conn = xd->conn;
+	bool same;
+
+	/* Who announces the areas again takes the lock behind the epoch's end: it sees this one. */
+	mutex_lock(&conn->area_lock);
+	same = READ_ONCE(conn->chan.epoch) == epoch;
+	if (same) {
+		xd->area[xd->nareas] = area;
+		xvm_dma_reserve(xd);
+		/* Pairs with the acquire in xen_dma.c: whoever sees the count sees the area. */
+		smp_store_release(&xd->nareas, xd->nareas + 1);
+	}
+	mutex_unlock(&conn->area_lock);
+	return same;
+}
+
+static int announce_and_show(struct xvm_dev *xd, struct xvm_area *area, u32 *limit)
+{
+	u32 epoch;
 	int err;
 
 	area->id = take_id(xd->conn);
 	if (!area->id)
 		return -ENOSPC;
-	dirs = make_dirs(xd->conn, area->mem);
-	err = dirs ? send_area_add(xd, area, dirs, limit) : -ENOMEM;
-	xvm_gmem_retire(dirs);
+	do {
+		epoch = READ_ONCE(xd->conn->chan.epoch);
+		err = announce(xd, area, limit);
+	} while (!err && !show_area(xd, area, epoch));
 	if (err)
 		rest_id(xd->conn, area->id);
 	return err;
@@ -167,17 +196,13 @@ static int add_area(struct xvm_dev *xd, u32 npages, u32 *limit)
 	*limit = 0;
 	if (!area)
 		return -ENOMEM;
-	err = announce(xd, area, limit);
+	err = announce_and_show(xd, area, limit);
 	if (err) {
 		free_area(area);
 		return err;
 	}
 	xvm_count(xd->conn->bus, areas);
 	xvm_count_add(xd->conn->bus, area_pages, npages);
-	xd->area[xd->nareas] = area;
-	xvm_dma_reserve(xd);
-	/* Pairs with the acquire in xen_dma.c: whoever sees the count sees the area. */
-	smp_store_release(&xd->nareas, xd->nareas + 1);
 	return 0;
 }
 
@@ -277,7 +302,9 @@ static bool del_area(struct xvm_dev *xd, struct xvm_area *area, bool ask)
 	rest_id(conn, area->id);
 	xvm_count_add(conn->bus, areas, -1);
 	xvm_count_add(conn->bus, area_pages, -(s64)area->npages);
+	mutex_lock(&conn->area_lock);
 	free_area(area);
+	mutex_unlock(&conn->area_lock);
 	return ask;
 }
 
@@ -292,4 +319,44 @@ void xvm_area_del_all(struct xvm_dev *xd)
 	/* One wait is enough for a peer that does not answer. */
 	for (i = n; i-- > 0;)
 		ask = del_area(xd, xd->area[i], ask);
+}
+
+/* -- A new connection, a new domain -- */
+
+int xvm_area_announce_again(struct xvm_dev *xd)
+{
+	u32 i, limit;
+	int err = 0;
+
+	mutex_lock(&xd->conn->area_lock);
+	for (i = 0; !err && i < xd->nareas; i++)
+		err = announce(xd, xd->area[i], &limit);
+	mutex_unlock(&xd->conn->area_lock);
+	return err;
+}
+
+void xvm_area_grant_again(struct xvm_dev *xd)
+{
+	u32 i;
+
+	mutex_lock(&xd->conn->area_lock);
+	for (i = 0; i < xd->nareas; i++)
+		xvm_gmem_grant_again(xd->area[i]->mem, xd->conn->otherend);
+	mutex_unlock(&xd->conn->area_lock);
+}
+
+/*
+ * Xen notes what the other side writes through its mapping only when that
+ * ends. One word per page, in one instruction: drivers may write beside it.
+ */
+void xvm_area_touch(struct xvm_dev *xd)
+{
+	u32 i, page;
+
+	mutex_lock(&xd->conn->area_lock);
+	for (i = 0; i < xd->nareas; i++)
+		for (page = 0; page < xd->area[i]->npages; page++)
+			atomic_or(0, (atomic_t *)(xd->area[i]->mem->vaddr +
+						  page * XVM_PAGE_BYTES));
+	mutex_unlock(&xd->conn->area_lock);
 }

@@ -34,7 +34,39 @@ static int dev_transfer(struct vmsg_device *vm, const u8 *msg, u32 len, u8 *answ
 		      !xvm_msg_get_u32(msg)) ||
 		     msg[VIRTIO_MSG_HDR_ID] == VIRTIO_MSG_GET_DEVICE_STATUS;
 
-	return xvm_req_transfer(xd->conn, xd->num, admin, msg, len, answer);
+	struct xvm_conn *conn = xd->conn;
+	int err;
+
+	for (;;) {
+		err = xvm_req_once(conn, xd->num, admin, msg, len, answer);
+		if (err != -ERESTART || READ_ONCE(conn->keeper) == current)
+			return err;
+		/* Whoever restores the device need not wait for vm->lock, which we hold. */
+		atomic_inc(&xd->parked);
+		wake_up_all(&conn->gate_wq);
+		err = xvm_gate_wait(conn);
+		atomic_dec(&xd->parked);
+		if (err)
+			return err;
+	}
+}
+
+static int dev_keep_queue(struct vmsg_device *vm, u32 vq_index)
+{
+	struct xvm_dev *xd = vm_dev(vm);
+	const struct xvm_msg_keep_queue m = {
+		.dev_num = xd->num,
+		.flags = xd->idle ? XVM_KEEP_IDLE : 0,
+		.index = vq_index,
+	};
+	u8 msg[VIRTIO_MSG_HDR_BYTES + 8], answer[VIRTIO_MSG_OFFER_BYTES];
+	struct xvm_msg_area_status st;
+	int err = xvm_req_once(xd->conn, 0, true, msg, xvm_msg_put_keep_queue(msg, &m), answer);
+
+	if (err < 0)
+		return err;
+	xvm_msg_get_area_status(answer, XVM_BUS_MSG_KEEP_QUEUE, &st);
+	return st.id == xd->num && st.status == XVM_STATUS_OK ? 0 : -EPROTO;
 }
 
 static void dev_kick(struct vmsg_device *vm, u32 vq_index)
@@ -60,6 +92,7 @@ static const struct vmsg_bus_ops bus_ops = {
 	.transfer = dev_transfer,
 	.kick = dev_kick,
 	.prepare_vqs = dev_prepare_vqs,
+	.keep_queue = dev_keep_queue,
 	.synchronize = dev_synchronize,
 	.release = vmsg_device_free,
 };
@@ -70,6 +103,9 @@ static void dev_release(struct device *dev)
 {
 	struct xvm_dev *xd = to_xvm_dev(dev);
 
+	/* Here and not before: whoever holds a reference may use vm. */
+	if (xd->vm)
+		vmsg_device_put(xd->vm);
 	xvm_conn_put(xd->conn);
 	kfree(xd);
 }
@@ -90,6 +126,7 @@ static struct xvm_dev *make_dev(struct xvm_conn *conn, u16 num)
 	dev = &xd->dev;
 	device_initialize(dev);
 	dev->release = dev_release;
+	dev->type = &xvm_dev_type;
 	dev->parent = &conn->bus->xdev->dev;
 	/* The connection is part of the name: its predecessor may not be gone yet. */
 	dev_set_name(dev, "%s.%u.%u", dev_name(dev->parent), conn->serial, num);
@@ -113,7 +150,6 @@ static void hide_dev(struct xvm_dev *xd)
 static void end_dev(struct xvm_dev *xd)
 {
 	hide_dev(xd);
-	vmsg_device_put(xd->vm);
 	xvm_area_del_all(xd);
 	device_unregister(&xd->dev);
 }
@@ -186,6 +222,16 @@ bool xvm_bus_event_device(struct xvm_conn *conn, const struct xvm_msg_event_devi
 	if (!READ_ONCE(conn->closing))
 		queue_work(conn->wq, &conn->events_work);
 	return true;
+}
+
+void xvm_bus_lost(struct xvm_conn *conn, u16 num)
+{
+	const struct xvm_msg_event_device gone = {
+		.dev_num = num,
+		.state = VIRTIO_MSG_DEVICE_REMOVED,
+	};
+
+	xvm_bus_event_device(conn, &gone);
 }
 
 /* rx_lock is held, so a device found in the table stays; see hide_dev. */
@@ -348,6 +394,7 @@ void xvm_bus_stop(struct xvm_conn *conn, bool orderly)
 	WRITE_ONCE(conn->closing, true);
 	if (!orderly)
 		xvm_chan_break(conn, XVM_ERR_CLOSED, 0);
+	xvm_keep_stop(conn);
 	cancel_work_sync(&conn->start_work);
 	cancel_work_sync(&conn->events_work);
 	xa_for_each(&conn->devs, num, xd)

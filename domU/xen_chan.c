@@ -16,8 +16,13 @@
 
 static void notify(struct xvm_conn *conn)
 {
+	int irq = READ_ONCE(conn->chan.port[0].irq);
+
+	/* Between two channels: the other side looks at the rings when it comes. */
+	if (!irq)
+		return;
 	xvm_count(conn->bus, notifies_sent);
-	notify_remote_via_irq(conn->chan.port[0].irq);
+	notify_remote_via_irq(irq);
 }
 
 bool xvm_chan_is_dead(struct xvm_conn *conn)
@@ -43,11 +48,15 @@ static void break_locked(struct xvm_conn *conn, u32 reason, u32 detail)
 	struct xvm_chan *chan = &conn->chan;
 
 	lockdep_assert_held(&chan->tx_lock);
-	if (chan->dead)
+	if (chan->gone)
 		return;
+	/* Rings that were given up before have nobody to be told. */
+	if (!chan->dead) {
+		xvm_page_set_error(chan->control->vaddr, false, reason, detail);
+		notify(conn);
+	}
 	WRITE_ONCE(chan->dead, true);
-	xvm_page_set_error(chan->control->vaddr, false, reason, detail);
-	notify(conn);
+	WRITE_ONCE(chan->gone, true);
 	chan->why = reason;
 	chan->detail = detail;
 	/*
@@ -71,8 +80,9 @@ static void break_work(struct work_struct *work)
 	struct xvm_conn *conn = container_of(work, struct xvm_conn, chan.break_work);
 
 	say_why(conn, conn->chan.why, conn->chan.detail);
-	xvm_req_fail_all(conn);
+	xvm_req_fail_all(conn, -EIO);
 	wake_up_all(&conn->chan.room_wq);
+	wake_up_all(&conn->gate_wq);
 	xvm_bus_break_devices(conn);
 	/* An end that we chose is told in xenstore as well; the back closes, then otherend_changed. */
 	if (conn->chan.why != XVM_ERR_CLOSED && READ_ONCE(conn->bus->conn) == conn)
@@ -113,14 +123,14 @@ static void publish_locked(struct xvm_conn *conn)
 		notify(conn);
 }
 
-int xvm_chan_send(struct xvm_conn *conn, const u8 *msg, u32 len)
+int xvm_chan_send(struct xvm_conn *conn, u32 epoch, const u8 *msg, u32 len)
 {
 	struct xvm_chan *chan = &conn->chan;
 	unsigned long flags;
 	int err = -EIO;
 
 	spin_lock_irqsave(&chan->tx_lock, flags);
-	if (!chan->dead)
+	if (!chan->dead && chan->epoch == epoch)
 		err = put_or_arm(conn, msg, len);
 	if (!err)
 		publish_locked(conn);
@@ -387,22 +397,18 @@ void xvm_chan_quiesce(struct xvm_conn *conn)
 
 /* -- Life -- */
 
-static int make_rings(struct xvm_conn *conn)
+/* Empty rings in the pages that are there; nobody uses them, on either side. */
+static int start_rings(struct xvm_conn *conn)
 {
 	struct xvm_chan *chan = &conn->chan;
 	u32 npages = 1u << conn->pick.ring_order, bytes = XVM_PAGE_BYTES << conn->pick.ring_order;
+	struct xvm_page_refs *refs = kzalloc(sizeof(*refs), GFP_KERNEL);
 	struct xvm_ring_mem tx, rx;
-	struct xvm_page_refs *refs;
 	u32 i;
 
-	chan->control = xvm_gmem_alloc(conn->bus, conn->otherend, 1, false);
-	chan->drv = xvm_gmem_alloc(conn->bus, conn->otherend, npages, false);
-	chan->dev = xvm_gmem_alloc(conn->bus, conn->otherend, npages, false);
-	refs = kzalloc(sizeof(*refs), GFP_KERNEL);
-	if (!chan->control || !chan->drv || !chan->dev || !refs) {
-		kfree(refs);
+	if (!refs)
 		return -ENOMEM;
-	}
+	memset(chan->control->vaddr, 0, XVM_PAGE_BYTES);
 	for (i = 0; i < npages; i++) {
 		refs->drv[i] = chan->drv->refs[i];
 		refs->dev[i] = chan->dev->refs[i];
@@ -416,13 +422,24 @@ static int make_rings(struct xvm_conn *conn)
 	return xvm_ring_tx_init(&chan->tx, &tx, conn->pick.max_message, XVM_DEVICE_CREDITS);
 }
 
+static int make_rings(struct xvm_conn *conn)
+{
+	struct xvm_chan *chan = &conn->chan;
+	u32 npages = 1u << conn->pick.ring_order;
+
+	chan->control = xvm_gmem_alloc(conn->bus, conn->otherend, 1, false);
+	chan->drv = xvm_gmem_alloc(conn->bus, conn->otherend, npages, false);
+	chan->dev = xvm_gmem_alloc(conn->bus, conn->otherend, npages, false);
+	if (!chan->control || !chan->drv || !chan->dev)
+		return -ENOMEM;
+	return start_rings(conn);
+}
+
 static int make_port(struct xvm_conn *conn, u32 i)
 {
 	struct xvm_port *port = &conn->chan.port[i];
 	int err;
 
-	port->conn = conn;
-	INIT_WORK(&port->poll, poll);
 	err = xenbus_alloc_evtchn(conn->bus->xdev, &port->evtchn);
 	if (err)
 		return err;
@@ -432,9 +449,88 @@ static int make_port(struct xvm_conn *conn, u32 i)
 		xenbus_free_evtchn(conn->bus->xdev, port->evtchn);
 		return err;
 	}
-	port->irq = err;
+	WRITE_ONCE(port->irq, err);
 	conn->pick.channel[i] = port->evtchn;
 	return 0;
+}
+
+static int make_ports(struct xvm_conn *conn)
+{
+	u32 i;
+	int err = 0;
+
+	for (i = 0; !err && i < conn->pick.num_channels; i++)
+		err = make_port(conn, i);
+	return err;
+}
+
+/* The connection is dead, so nothing queues poll once its interrupt is gone. */
+static void end_ports(struct xvm_chan *chan)
+{
+	u32 i;
+
+	for (i = 0; i < XVM_MAX_CHANNELS; i++) {
+		struct xvm_port *port = &chan->port[i];
+		int irq = port->irq;
+
+		if (!irq)
+			continue;
+		WRITE_ONCE(port->irq, 0);
+		/* It queues itself again only while the connection lives. */
+		cancel_work_sync(&port->poll);
+		unbind_from_irqhandler(irq, port);
+		cancel_work_sync(&port->poll);
+	}
+}
+
+static void forget_all_kicks(struct xvm_chan *chan)
+{
+	struct xvm_dev *xd, *next;
+
+	list_for_each_entry_safe(xd, next, &chan->kicks, kick_node)
+		list_del_init(&xd->kick_node);
+}
+
+void xvm_chan_pause(struct xvm_conn *conn)
+{
+	struct xvm_chan *chan = &conn->chan;
+	unsigned long flags;
+
+	spin_lock_irqsave(&chan->tx_lock, flags);
+	WRITE_ONCE(chan->dead, true);
+	/* Whoever sees the new epoch sees the gate shut; see is_held. */
+	WRITE_ONCE(conn->shut, true);
+	smp_store_release(&chan->epoch, chan->epoch + 1);
+	chan->tx_waiting = false;
+	/* Every queue is looked at when the gate opens. */
+	forget_all_kicks(chan);
+	spin_unlock_irqrestore(&chan->tx_lock, flags);
+	end_ports(chan);
+	xvm_req_fail_all(conn, -ERESTART);
+	wake_up_all(&chan->room_wq);
+}
+
+int xvm_chan_renew(struct xvm_conn *conn)
+{
+	struct xvm_chan *chan = &conn->chan;
+	unsigned long flags;
+	int err;
+
+	if (conn->bus->moved) {
+		xvm_gmem_grant_again(chan->control, conn->otherend);
+		xvm_gmem_grant_again(chan->drv, conn->otherend);
+		xvm_gmem_grant_again(chan->dev, conn->otherend);
+	}
+	chan->owed = false;
+	err = start_rings(conn);
+	if (err)
+		return err;
+	/* Before the ports: an event must find a living connection, or its channel stays masked. */
+	spin_lock_irqsave(&chan->tx_lock, flags);
+	if (!chan->gone)
+		WRITE_ONCE(chan->dead, false);
+	spin_unlock_irqrestore(&chan->tx_lock, flags);
+	return make_ports(conn);
 }
 
 int xvm_chan_init(struct xvm_conn *conn)
@@ -451,33 +547,24 @@ int xvm_chan_init(struct xvm_conn *conn)
 	chan->rx_buf = kzalloc(conn->pick.max_message, GFP_KERNEL);
 	if (!chan->rx_buf)
 		return -ENOMEM;
+	for (i = 0; i < XVM_MAX_CHANNELS; i++) {
+		chan->port[i].conn = conn;
+		INIT_WORK(&chan->port[i].poll, poll);
+	}
 	err = xvm_req_init(conn);
 	if (!err)
 		err = make_rings(conn);
-	for (i = 0; !err && i < conn->pick.num_channels; i++)
-		err = make_port(conn, i);
-	return err;
+	return err ? err : make_ports(conn);
 }
 
 /* Accepts a half-made channel. No device is left, and nobody sends any more. */
 void xvm_chan_fini(struct xvm_conn *conn)
 {
 	struct xvm_chan *chan = &conn->chan;
-	u32 i;
 
 	if (chan->port[0].irq)
 		xvm_chan_break(conn, XVM_ERR_CLOSED, 0);
-	for (i = 0; i < XVM_MAX_CHANNELS; i++) {
-		struct xvm_port *port = &chan->port[i];
-
-		if (!port->irq)
-			continue;
-		/* It queues itself again only while the connection lives. */
-		cancel_work_sync(&port->poll);
-		unbind_from_irqhandler(port->irq, port);
-		cancel_work_sync(&port->poll);
-		port->irq = 0;
-	}
+	end_ports(chan);
 	flush_work(&chan->break_work);
 	xvm_gmem_retire(chan->control);
 	xvm_gmem_retire(chan->drv);

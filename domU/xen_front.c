@@ -131,6 +131,7 @@ static int choose(struct xenbus_device *xdev, const struct xvm_offer *back, stru
 		.max_ring_order = XVM_DEFAULT_RING_ORDER,
 		.max_credits = XVM_DEFAULT_CREDITS,
 		.max_channels = 1,
+		.bus_features = XVM_BUS_F_KEEP,
 	};
 	struct xvm_shake_fault fault;
 	int err = own.dialects ? xvm_shake_choose(back, &own, pick, &fault) : -EINVAL;
@@ -206,6 +207,7 @@ static struct xvm_conn *alloc_conn(struct xvm_bus *bus, const struct xvm_pick *p
 	conn->serial = bus->serial++;
 	conn->pick = *pick;
 	INIT_WORK(&conn->close_work, close_work);
+	xvm_keep_init(conn);
 	return conn;
 }
 
@@ -232,6 +234,21 @@ static struct xvm_conn *make_conn(struct xvm_bus *bus, const struct xvm_pick *pi
 	return conn;
 }
 
+/* Another connection for the devices of this one. False: they cannot be kept. */
+static bool renew_conn(struct xvm_bus *bus, const struct xvm_pick *pick)
+{
+	struct xvm_conn *conn = bus->conn;
+	int err;
+
+	xvm_keep_pause(conn);
+	err = xvm_keep_renew(conn, pick);
+	if (!err)
+		err = write_keys(bus->xdev, &conn->pick);
+	if (err)
+		xenbus_dev_error(bus->xdev, err, "setting up the connection again");
+	return !err;
+}
+
 /* The back-end offers. A second look at the offer we answered already changes nothing. */
 static void on_offer(struct xvm_bus *bus)
 {
@@ -243,12 +260,20 @@ static void on_offer(struct xvm_bus *bus)
 		return;
 	if (bus->conn && bus->conn->pick.connection_id == offer.connection_id)
 		return;
-	drop_conn(bus);
-	if (choose(xdev, &offer, &pick))
+	if (choose(xdev, &offer, &pick)) {
+		drop_conn(bus);
 		return;
-	bus->conn = make_conn(bus, &pick);
-	if (bus->conn)
-		xenbus_switch_state(xdev, XenbusStateInitialised);
+	}
+	if (!bus->conn || !xvm_keep_fits(bus->conn, &pick) || !renew_conn(bus, &pick)) {
+		drop_conn(bus);
+		bus->conn = make_conn(bus, &pick);
+	}
+	if (!bus->conn)
+		return;
+	/* The other side sees changes only: keys of another offer's answer are not told otherwise. */
+	if (xdev->state == XenbusStateInitialised)
+		xenbus_switch_state(xdev, XenbusStateInitialising);
+	xenbus_switch_state(xdev, XenbusStateInitialised);
 }
 
 /* Connected as soon as the rings are up: boot and insmod wait for this state. */
@@ -260,7 +285,11 @@ static void on_connected(struct xvm_bus *bus)
 		return;
 	conn->connected = true;
 	xenbus_switch_state(bus->xdev, XenbusStateConnected);
-	xvm_bus_start(conn);
+	if (conn->kept)
+		xvm_keep_start(conn);
+	else
+		xvm_bus_start(conn);
+	conn->kept = false;
 }
 
 static void on_closed(struct xvm_bus *bus, enum xenbus_state back)
@@ -372,15 +401,20 @@ static int suspend(struct xenbus_device *xdev)
 }
 
 /*
- * In a new domain: no ring, channel or grant is what it was. Devices come back
- * as new ones. The transparent way (same grants, replayed queues) will take
- * drop_conn's place here. Nothing may wait: we are xenwatch.
+ * In a new domain: no ring, channel or grant is what it was. The back-end's
+ * offer, which otherend_changed sees when all tasks run again, brings the
+ * devices back. Nothing may wait: we are xenwatch.
  */
 static int resume(struct xenbus_device *xdev)
 {
 	struct xvm_bus *bus = dev_get_drvdata(&xdev->dev);
 
-	drop_conn(bus);
+	if (bus->conn && xvm_keep_fits(bus->conn, &bus->conn->pick)) {
+		bus->moved = true;
+		xvm_keep_pause(bus->conn);
+	} else {
+		drop_conn(bus);
+	}
 	unwatch_back(bus);
 	return watch_back(bus);
 }

@@ -92,7 +92,12 @@ static int alloc_pages_of(struct xvm_gmem *mem)
 	return mem->vaddr ? 0 : -ENOMEM;
 }
 
-static int grant_batch(struct xvm_gmem *mem, domid_t otherend, u32 n, bool readonly)
+static unsigned long gfn_of(const struct xvm_gmem *mem, u32 i)
+{
+	return xen_page_to_gfn(mem->pages[i / XEN_PFN_PER_PAGE]) + i % XEN_PFN_PER_PAGE;
+}
+
+static int grant_batch(struct xvm_gmem *mem, domid_t otherend, u32 n)
 {
 	grant_ref_t head;
 	u32 end = mem->left + n;
@@ -101,26 +106,23 @@ static int grant_batch(struct xvm_gmem *mem, domid_t otherend, u32 n, bool reado
 		return -ENOSPC;
 	for (; mem->left < end; mem->left++) {
 		u32 i = mem->left;
-		unsigned long gfn = xen_page_to_gfn(mem->pages[i / XEN_PFN_PER_PAGE]) +
-				    i % XEN_PFN_PER_PAGE;
 		int ref = gnttab_claim_grant_reference(&head);
 
 		if (ref < 0)
 			break;
 		mem->refs[i] = ref;
-		gnttab_grant_foreign_access_ref(ref, otherend, gfn, readonly);
+		gnttab_grant_foreign_access_ref(ref, otherend, gfn_of(mem, i), mem->readonly);
 	}
 	gnttab_free_grant_references(head);
 	return mem->left == end ? 0 : -ENOSPC;
 }
 
-static int grant_all(struct xvm_gmem *mem, domid_t otherend, bool readonly)
+static int grant_all(struct xvm_gmem *mem, domid_t otherend)
 {
 	int err = 0;
 
 	while (!err && mem->left < mem->npages) {
-		err = grant_batch(mem, otherend, min(mem->npages - mem->left, GRANT_BATCH),
-				  readonly);
+		err = grant_batch(mem, otherend, min(mem->npages - mem->left, GRANT_BATCH));
 		cond_resched();
 	}
 	xvm_count_add(mem->bus, grants_given, mem->left);
@@ -137,17 +139,31 @@ struct xvm_gmem *xvm_gmem_alloc(struct xvm_bus *bus, domid_t otherend, u32 npage
 	kref_get(&bus->ref);
 	mem->bus = bus;
 	mem->npages = npages;
+	mem->readonly = readonly;
 	mem->pages = kvcalloc(linux_pages(npages), sizeof(*mem->pages), GFP_KERNEL);
 	mem->refs = kvcalloc(npages, sizeof(*mem->refs), GFP_KERNEL);
 	if (mem->pages && mem->refs)
 		err = alloc_pages_of(mem);
 	if (!err)
-		err = grant_all(mem, otherend, readonly);
+		err = grant_all(mem, otherend);
 	if (err) {
 		xvm_gmem_retire(mem);
 		return NULL;
 	}
 	return mem;
+}
+
+/*
+ * The references are still ours: Linux keeps its list of free ones over a
+ * resume, only the table's entries are empty in the new domain.
+ */
+void xvm_gmem_grant_again(struct xvm_gmem *mem, domid_t otherend)
+{
+	u32 i;
+
+	for (i = 0; i < mem->left; i++)
+		gnttab_grant_foreign_access_ref(mem->refs[i], otherend, gfn_of(mem, i),
+						mem->readonly);
 }
 
 /* Ends what can be ended; true when nothing is left. */

@@ -99,7 +99,7 @@ static unsigned long time_left(unsigned long deadline)
 }
 
 /* The copy of msg with its token; -ETIMEDOUT when the ring had no room all the time. */
-static int send(struct xvm_conn *conn, struct xvm_req *req, const u8 *msg, u32 len,
+static int send(struct xvm_conn *conn, u32 epoch, struct xvm_req *req, const u8 *msg, u32 len,
 		unsigned long deadline)
 {
 	u8 *copy = kmemdup(msg, len, GFP_KERNEL);
@@ -109,7 +109,7 @@ static int send(struct xvm_conn *conn, struct xvm_req *req, const u8 *msg, u32 l
 		return -ENOMEM;
 	xvm_msg_finish(copy, false, req->token);
 	if (!wait_event_timeout(conn->chan.room_wq,
-				(err = xvm_chan_send(conn, copy, len)) != -ENOSPC,
+				(err = xvm_chan_send(conn, epoch, copy, len)) != -ENOSPC,
 				time_left(deadline)))
 		err = -ETIMEDOUT;
 	kfree(copy);
@@ -138,27 +138,54 @@ static int finish(struct xvm_conn *conn, struct xvm_req *req)
 	return result;
 }
 
-int xvm_req_transfer(struct xvm_conn *conn, u16 owner, bool admin, const u8 *msg, u32 len,
-		     u8 *answer)
+/* Before the gate, except for who restores the devices behind it. */
+static bool is_held(struct xvm_conn *conn)
+{
+	return READ_ONCE(conn->shut) && READ_ONCE(conn->keeper) != current;
+}
+
+static int dead_error(struct xvm_conn *conn)
+{
+	return READ_ONCE(conn->chan.gone) ? -EIO : -ERESTART;
+}
+
+int xvm_req_once(struct xvm_conn *conn, u16 owner, bool admin, const u8 *msg, u32 len, u8 *answer)
 {
 	unsigned long deadline = jiffies + XVM_REQUEST_SECONDS * HZ;
+	/* Before the gate is looked at: what passed it must not be sent behind a later one. */
+	u32 epoch = smp_load_acquire(&conn->chan.epoch);
 	struct xvm_req *req = NULL;
 	int err;
 
 	wait_event_timeout(conn->chan.credit_wq,
-			   xvm_chan_is_dead(conn) ||
+			   xvm_chan_is_dead(conn) || is_held(conn) ||
 			   (req = claim(conn, owner, admin, msg, answer)),
 			   time_left(deadline));
 	if (!req)
-		return xvm_chan_is_dead(conn) ? -EIO : -ETIMEDOUT;
-	err = send(conn, req, msg, len, deadline);
+		return xvm_chan_is_dead(conn) || is_held(conn) ? dead_error(conn) : -ETIMEDOUT;
+	err = is_held(conn) ? -EIO : send(conn, epoch, req, msg, len, deadline);
 	if (err) {
 		give_back(conn, req);
-		return err;
+		return err == -EIO ? dead_error(conn) : err;
 	}
 	/* It was put before the connection died, if it did: break_work will find it then. */
 	wait_for_completion_timeout(&req->done, max(time_left(deadline), 1ul));
 	return finish(conn, req);
+}
+
+int xvm_req_transfer(struct xvm_conn *conn, u16 owner, bool admin, const u8 *msg, u32 len,
+		     u8 *answer)
+{
+	int err;
+
+	for (;;) {
+		err = xvm_req_once(conn, owner, admin, msg, len, answer);
+		if (err != -ERESTART || READ_ONCE(conn->keeper) == current)
+			return err;
+		err = xvm_gate_wait(conn);
+		if (err)
+			return err;
+	}
 }
 
 /* The waiting or abandoned request that this belongs to; req_lock is held. */
@@ -221,7 +248,8 @@ bool xvm_req_failed(struct xvm_conn *conn, const struct xvm_msg_request_failed *
 	return req;
 }
 
-void xvm_req_fail_all(struct xvm_conn *conn)
+/* No answer comes any more to what is outstanding, so all credits are back. */
+void xvm_req_fail_all(struct xvm_conn *conn, int err)
 {
 	struct xvm_chan *chan = &conn->chan;
 	unsigned long flags;
@@ -229,8 +257,9 @@ void xvm_req_fail_all(struct xvm_conn *conn)
 
 	spin_lock_irqsave(&chan->req_lock, flags);
 	for (i = 0; i < conn->pick.credits; i++)
-		if (chan->reqs[i].state == XVM_REQ_WAITING)
-			complete_req(chan, &chan->reqs[i], -EIO);
+		if (chan->reqs[i].state == XVM_REQ_WAITING ||
+		    chan->reqs[i].state == XVM_REQ_ABANDONED)
+			complete_req(chan, &chan->reqs[i], err);
 	spin_unlock_irqrestore(&chan->req_lock, flags);
 	wake_up_all(&chan->credit_wq);
 }
