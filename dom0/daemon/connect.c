@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <unistd.h>
+#include "keep.h"
 #include "worker.h"
 #include "../../xen/proto/page.h"
 #include "../../xen/user/xen.h"
@@ -40,7 +41,9 @@ void xvm_connect_drop(struct xvm_guest *guest)
 		close(link->bus_fd);
 	if (link->channel_fd >= 0)
 		close(link->channel_fd);
-	link->bus_fd = link->channel_fd = -1;
+	if (link->keep_fd >= 0)
+		close(link->keep_fd);
+	link->bus_fd = link->channel_fd = link->keep_fd = -1;
 	if (!guest->worker)
 		xvm_budget_give(&guest->daemon->budget, &guest->pages_held, guest->pages_held);
 }
@@ -127,7 +130,10 @@ void xvm_connect_start(struct xvm_guest *guest)
 			strerror(-link->channel_fd));
 		return;
 	}
-	err = xvm_worker_start(guest, -1);
+	if (link->keep_fd < 0 && link->pick.bus_features & XVM_BUS_F_KEEP)
+		link->keep_fd = xvm_keep_open(guest);
+	err = xvm_worker_start(guest, link->keep_fd);
+	link->keep_fd = -1;
 	if (err)
 		give_up(guest, "worker %s cannot be started: %s", guest->daemon->options.worker, strerror(-err));
 }
@@ -228,6 +234,7 @@ static void run(struct xvm_guest *guest)
 		return;
 	}
 	link->phase = XVM_LINK_UP;
+	link->again = false;
 	guest->connects++;
 	xvm_guest_log(guest, LOG_INFO, "bus up: dialect %s, rings of %u pages, %u credits, worker %d",
 		      xvm_dialect_name(link->pick.dialect), 1u << link->pick.ring_order, link->pick.credits,

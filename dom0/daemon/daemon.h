@@ -90,8 +90,11 @@ struct xvm_link {
 	struct xvm_pick pick;
 	struct xvm_rate connects, crashes, reads;
 	u64 not_before_ms;		/* no connecting earlier */
+	bool again;			/* offered to a front that had a connection before: its keys are old */
+	bool left_open;			/* the daemon ends and the front may keep its devices for the next one */
 	struct event *look;		/* look at the states again */
 	int bus_fd, channel_fd;		/* for START; -1 when passed on */
+	int keep_fd;			/* for the worker; -1 when it has it */
 	u32 ports[XVM_MAX_CHANNELS];
 	u32 channels_bound;
 	bool watched;
@@ -103,7 +106,7 @@ struct xvm_guest {
 	u32 domid;
 	char name[XVM_NAME_BYTES], uuid[XVM_UUID_BYTES];
 	struct xvm_disk *disks;
-	u32 next_num;
+	u64 nums_used[65536 / 64];	/* device numbers given out in this life of the guest */
 	struct xvm_link link;
 	struct xvm_worker *worker;
 	u32 pages_held;			/* of the budget, over all areas */
@@ -135,6 +138,11 @@ void xvm_guests_settle(struct xvm_daemon *daemon);
 void xvm_guests_stop(struct xvm_daemon *daemon);
 struct xvm_guest *xvm_guest_find(struct xvm_daemon *daemon, u32 domid);
 void xvm_guest_dirty(struct xvm_guest *guest);
+/*
+ * A device number that is always the same for the same vdev where that can be: a
+ * guest that keeps its devices over a restart, a save or a move finds them by it.
+ */
+u16 xvm_guest_number(struct xvm_guest *guest, u32 devid);
 struct xvm_disk *xvm_guest_disk_by_num(struct xvm_guest *guest, u32 num);
 void xvm_guests_free(struct xvm_daemon *daemon);
 
@@ -169,8 +177,8 @@ void xvm_link_update(struct xvm_guest *guest);
 /* Ends the worker, then calls xvm_link_stopped. */
 void xvm_link_stop(struct xvm_guest *guest);
 void xvm_link_stopped(struct xvm_guest *guest);
-/* The worker ended by itself. */
-void xvm_link_broken(struct xvm_guest *guest, const char *why);
+/* The worker ended by itself; guest_fault: because the guest broke a rule of the rings. */
+void xvm_link_broken(struct xvm_guest *guest, const char *why, bool guest_fault);
 /* Writes the bus node's state; -ESTALE when the node is not ours any more. */
 int xvm_link_set_state(struct xvm_guest *guest, enum xvm_bus_state state);
 void xvm_link_show_error(struct xvm_guest *guest, const char *why);

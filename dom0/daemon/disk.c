@@ -313,7 +313,7 @@ static void adopt(struct xvm_disk *disk)
 	} else {
 		disk->mark = a.mark;
 		disk->phase = XVM_DISK_READY;
-		disk->num = (u16)++disk->guest->next_num;
+		disk->num = xvm_guest_number(disk->guest, disk->devid);
 		xvm_disk_log(disk, LOG_INFO, "adopted as device %u: %s, %llu bytes%s%s", disk->num,
 			     disk->request.target, (unsigned long long)disk->image.bytes,
 			     disk->request.read_only ? ", read-only" : "", disk->image.direct ? "" : ", no direct I/O");
@@ -370,7 +370,7 @@ static void begin_adoption(struct xvm_disk *disk)
 		r.why = "its node cannot be read";
 	} else if (!r.why && has_vbd(guest, XVM_STORE_NO_TXN)) {
 		r.why = mixed_text;
-	} else if (!r.why && (count_devices(guest) >= XVM_MAX_DEVICES || guest->next_num >= 65535)) {
+	} else if (!r.why && (count_devices(guest) >= XVM_MAX_DEVICES)) {
 		snprintf(why, sizeof(why), "the guest has %u devices, the limit; use fewer disks", XVM_MAX_DEVICES);
 		r.why = why;
 	}

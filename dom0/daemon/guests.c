@@ -8,6 +8,7 @@
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include "keep.h"
 #include "worker.h"
 
 #define TOKEN_DISKS "disks"
@@ -27,6 +28,36 @@ struct xvm_guest *xvm_guest_find(struct xvm_daemon *daemon, u32 domid)
 		if (guest->domid == domid)
 			return guest;
 	return NULL;
+}
+
+static bool num_is_used(const struct xvm_guest *guest, u32 num)
+{
+	return guest->nums_used[num / 64] >> num % 64 & 1;
+}
+
+/*
+ * xvda is 1, xvda1 2, xvdb 17, and so on, with the numbers of hd and sd beside
+ * them. The place of a vdev that is taken, or was since the guest began, is not
+ * given twice: the driver side may not have let go of it.
+ */
+static u32 num_of_vdev(u32 devid)
+{
+	if (devid >> 28 == 1)
+		return devid >> 8 & 0xfffff ? ((devid >> 8 & 0xfffff) << 4) + (devid & 0xf) + 1 : 0;
+	if (devid >> 8 == 202)
+		return (devid & 0xff) + 1;
+	return devid < 65536 ? devid : 0;
+}
+
+u16 xvm_guest_number(struct xvm_guest *guest, u32 devid)
+{
+	u32 num = num_of_vdev(devid);
+
+	if (!num || num > 65535 || num_is_used(guest, num))
+		for (num = 65535; num > 1 && num_is_used(guest, num); num--)
+			;
+	guest->nums_used[num / 64] |= 1ull << num % 64;
+	return (u16)num;
 }
 
 struct xvm_disk *xvm_guest_disk_by_num(struct xvm_guest *guest, u32 num)
@@ -261,7 +292,7 @@ static void settle_guest(struct xvm_guest *guest)
 		xvm_link_update(guest);
 	}
 	settle_left(guest);
-	if (guest->daemon->stopping && link_is_idle(guest))
+	if (guest->daemon->stopping && link_is_idle(guest) && !guest->link.left_open)
 		close_disks(guest, XVM_DISK_READY);
 	collect_garbage(guest);
 	forget_orphans(guest);
@@ -287,9 +318,9 @@ void xvm_guests_settle(struct xvm_daemon *daemon)
 }
 
 /*
- * At the end of the daemon: guests see their bus close, and disks say 6, so that
- * xl commands given while no daemon runs wait for nobody. The next daemon
- * adopts what it finds.
+ * At the end of the daemon: guests that can keep their devices are left as they
+ * are, and wait for the next daemon. The others see their bus close, and their
+ * disks say 6, so that xl commands given meanwhile wait for nobody.
  */
 void xvm_guests_stop(struct xvm_daemon *daemon)
 {
@@ -410,6 +441,7 @@ int xvm_guests_start(struct xvm_daemon *daemon)
 
 	xvm_store_path(path, "/local/domain/%u/backend/" XVM_XENBUS_KIND, daemon->own_domid);
 	store->ops->list(store, XVM_STORE_NO_TXN, path, sweep_bus, daemon);
+	xvm_keep_sweep(daemon);
 	disks_dir(daemon, path);
 	err = store->ops->watch(store, path, TOKEN_DISKS);
 	if (!err)

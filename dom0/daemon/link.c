@@ -8,9 +8,11 @@
 #include "daemon.h"
 #include <inttypes.h>
 #include <stdio.h>
+#include "keep.h"
 #include "worker.h"
 
 #define KEY_ERROR "vmsg-error"
+#define SETTLE_MS 50	/* until the next look at what a connection waits for */
 
 void xvm_link_path(const struct xvm_guest *guest, const char *leaf, char path[XVM_STORE_PATH_BYTES])
 {
@@ -43,7 +45,7 @@ void xvm_link_init(struct xvm_guest *guest)
 	link->connects = (struct xvm_rate)XVM_RATE(5, ms, 60 * ms);
 	link->crashes = (struct xvm_rate)XVM_RATE(5, 12 * ms, 60 * ms);
 	link->reads = (struct xvm_rate)XVM_RATE(10, 100, 100);
-	link->bus_fd = link->channel_fd = -1;
+	link->bus_fd = link->channel_fd = link->keep_fd = -1;
 }
 
 static void front_token(const struct xvm_guest *guest, char token[XVM_STORE_TOKEN_BYTES])
@@ -118,7 +120,7 @@ static void make_offer(const struct xvm_guest *guest, u64 id, struct xvm_offer *
 		.max_ring_order = options->ring_order,
 		.max_credits = options->credits,
 		.max_channels = 1,
-		.bus_features = 0,
+		.bus_features = XVM_BUS_F_KEEP,
 		.connection_id = id,
 	};
 }
@@ -188,15 +190,31 @@ static int put_nodes(struct xvm_guest *guest, u32 txn, const struct xvm_offer *o
 	return err ? err : put_front(guest, txn, "state", "1");
 }
 
-static u64 read_id(struct xvm_guest *guest, u32 txn)
+static u64 read_id_at(struct xvm_guest *guest, u32 txn, const char *path)
 {
-	char path[XVM_STORE_PATH_BYTES], text[20];
+	char text[20];
 	u64 id;
 	int len;
 
-	xvm_link_path(guest, XVM_KEY_CONNECTION_ID, path);
 	len = xvm_store_read(guest->daemon->store, txn, path, text, sizeof(text));
 	return len < 0 || xvm_parse_id64(text, (size_t)len, &id) ? 0 : id;
+}
+
+static u64 read_id(struct xvm_guest *guest, u32 txn)
+{
+	char path[XVM_STORE_PATH_BYTES];
+
+	xvm_link_path(guest, XVM_KEY_CONNECTION_ID, path);
+	return read_id_at(guest, txn, path);
+}
+
+/* Of the offer that the front answered last. */
+static u64 front_id(struct xvm_guest *guest)
+{
+	char path[XVM_STORE_PATH_BYTES];
+
+	xvm_link_front_path(guest, XVM_KEY_CONNECTION_ID, path);
+	return read_id_at(guest, XVM_STORE_NO_TXN, path);
 }
 
 static int remove_nodes(struct xvm_guest *guest, u32 txn)
@@ -216,6 +234,54 @@ static int remove_nodes(struct xvm_guest *guest, u32 txn)
 		return 0;
 	xvm_store_path(stop, "/local/domain/%u/device", guest->domid);
 	return xvm_store_prune(store, txn, path, stop);
+}
+
+static void offer_anew(struct xvm_guest *guest);
+
+static enum xvm_bus_state read_state(struct xvm_guest *guest, const char *path)
+{
+	u32 state;
+
+	if (xvm_store_read_u32(guest->daemon->store, XVM_STORE_NO_TXN, path, XVM_BUS_CLOSED, &state))
+		return XVM_BUS_UNKNOWN;
+	return (enum xvm_bus_state)state;
+}
+
+static enum xvm_bus_state front_state(struct xvm_guest *guest)
+{
+	char path[XVM_STORE_PATH_BYTES];
+
+	xvm_link_front_path(guest, "state", path);
+	return read_state(guest, path);
+}
+
+/* As it stands in the store, which may be another daemon's word. */
+static enum xvm_bus_state back_state(struct xvm_guest *guest)
+{
+	char path[XVM_STORE_PATH_BYTES];
+
+	xvm_link_path(guest, "state", path);
+	return read_state(guest, path);
+}
+
+/*
+ * Its worker ended with the former daemon. A front that had a connection, and was
+ * not told that it is closed, gets another offer.
+ */
+static void take_over(struct xvm_guest *guest)
+{
+	enum xvm_bus_state front = front_state(guest);
+
+	if ((front == XVM_BUS_CONNECTED || front == XVM_BUS_INITIALISED) && back_state(guest) != XVM_BUS_CLOSED) {
+		xvm_guest_log(guest, LOG_NOTICE, "bus of a former xvmsgd taken over; it connects again");
+		offer_anew(guest);
+		guest->link.again = true;
+		return;
+	}
+	xvm_guest_log(guest, LOG_NOTICE, "bus of a former xvmsgd taken over; it closes and opens again");
+	xvm_link_set_state(guest, XVM_BUS_CLOSING);
+	xvm_link_set_state(guest, XVM_BUS_CLOSED);
+	guest->link.phase = XVM_LINK_CLOSED;
 }
 
 int xvm_link_make(struct xvm_guest *guest, u32 txn, u64 *id, bool *taken_over)
@@ -250,13 +316,8 @@ void xvm_link_made(struct xvm_guest *guest, u64 id, bool taken_over)
 	link->id = id;
 	make_offer(guest, id, &link->offer);
 	link->phase = XVM_LINK_OFFERED;
-	if (taken_over) {
-		/* Its worker ended with the former daemon. The front closes, and opens anew from 1. */
-		xvm_guest_log(guest, LOG_NOTICE, "bus of a former xvmsgd taken over; it closes and opens again");
-		xvm_link_set_state(guest, XVM_BUS_CLOSING);
-		xvm_link_set_state(guest, XVM_BUS_CLOSED);
-		link->phase = XVM_LINK_CLOSED;
-	}
+	if (taken_over)
+		take_over(guest);
 	watch_front(guest, true);
 	guest->front_dirty = true;
 	xvm_daemon_settle_later(guest->daemon);
@@ -327,6 +388,7 @@ void xvm_link_remove(struct xvm_guest *guest)
 		xvm_guest_log(guest, LOG_ERR, "bus node cannot be removed: %s", strerror(-err));
 	event_del(guest->link.look);
 	guest->link.phase = XVM_LINK_NONE;
+	xvm_keep_forget(guest);
 }
 
 /* ---- states ---- */
@@ -342,6 +404,27 @@ static void offer_anew(struct xvm_guest *guest)
 	link->id = offer.connection_id;
 	link->offer = offer;
 	link->phase = XVM_LINK_OFFERED;
+	link->again = false;
+}
+
+/*
+ * A front with devices from before must find them all: those that are being
+ * looked at come first. Its keys may still be the answer to an older offer. And
+ * nothing is served again before the last I/O of the former worker has ended.
+ */
+static bool is_settled(struct xvm_guest *guest)
+{
+	struct xvm_link *link = &guest->link;
+	const struct xvm_disk *disk;
+
+	for (disk = guest->disks; disk; disk = disk->next)
+		if (disk->phase == XVM_DISK_NEW || disk->phase == XVM_DISK_OPENING)
+			return false;
+	if (front_id(guest) != link->id)
+		return false;
+	if (link->keep_fd < 0)
+		link->keep_fd = xvm_keep_open(guest);
+	return link->keep_fd != -EAGAIN;
 }
 
 static void connect_when_allowed(struct xvm_guest *guest)
@@ -350,6 +433,8 @@ static void connect_when_allowed(struct xvm_guest *guest)
 	u64 now = xvm_now_ms();
 	u32 wait = link->not_before_ms > now ? (u32)(link->not_before_ms - now) : 0;
 
+	if (!wait && link->again && !is_settled(guest))
+		wait = SETTLE_MS;
 	if (!wait)
 		wait = xvm_rate_take(&link->connects, now);
 	if (wait)
@@ -367,17 +452,7 @@ static void close_link(struct xvm_guest *guest)
 	xvm_connect_drop(guest);
 	xvm_link_set_state(guest, XVM_BUS_CLOSED);
 	guest->link.phase = XVM_LINK_CLOSED;
-}
-
-static enum xvm_bus_state front_state(struct xvm_guest *guest)
-{
-	char path[XVM_STORE_PATH_BYTES];
-	u32 state;
-
-	xvm_link_front_path(guest, "state", path);
-	if (xvm_store_read_u32(guest->daemon->store, XVM_STORE_NO_TXN, path, XVM_BUS_CLOSED, &state))
-		return XVM_BUS_UNKNOWN;
-	return (enum xvm_bus_state)state;
+	xvm_keep_forget(guest);
 }
 
 static void act(struct xvm_guest *guest, enum xvm_bus_state back, enum xvm_bus_state front)
@@ -429,12 +504,19 @@ void xvm_link_update(struct xvm_guest *guest)
 		xvm_link_stop(guest);
 }
 
+/* The front has what it needs to go on with its devices over another connection. */
+static bool may_keep(const struct xvm_guest *guest)
+{
+	return guest->link.pick.bus_features & XVM_BUS_F_KEEP && guest->alive;
+}
+
 void xvm_link_stop(struct xvm_guest *guest)
 {
 	struct xvm_link *link = &guest->link;
 
 	if (link->phase == XVM_LINK_STOPPING || link->phase == XVM_LINK_NONE)
 		return;
+	link->left_open = guest->daemon->stopping && (link->again || (link->phase == XVM_LINK_UP && may_keep(guest)));
 	link->phase = XVM_LINK_STOPPING;
 	if (guest->worker)
 		xvm_worker_stop(guest->worker);
@@ -451,19 +533,17 @@ static void cancel_opening(struct xvm_disk *disk)
 	disk->opener = NULL;
 }
 
-/* No worker, no mapping: devices are idle, the node says closed. */
-void xvm_link_stopped(struct xvm_guest *guest)
+/* No worker, no mapping any more. */
+static void devices_left_worker(struct xvm_guest *guest, bool show)
 {
 	struct xvm_disk *disk;
 
 	xvm_connect_drop(guest);
-	xvm_link_set_state(guest, XVM_BUS_CLOSED);
-	guest->link.phase = XVM_LINK_CLOSED;
 	for (disk = guest->disks; disk; disk = disk->next) {
 		cancel_opening(disk);
 		if (disk->phase == XVM_DISK_LEAVING)
 			xvm_disk_left(disk);
-		else if (disk->driver_ok)
+		else if (disk->driver_ok && show)
 			xvm_disk_show_driver(disk, false);
 		disk->in_worker = false;
 	}
@@ -471,22 +551,43 @@ void xvm_link_stopped(struct xvm_guest *guest)
 	xvm_guest_dirty(guest);
 }
 
-/*
- * The seam for recovery: here the worker is gone, and the bus closes so that the
- * front opens a new one. A successor that takes the connection over starts here.
- */
-void xvm_link_broken(struct xvm_guest *guest, const char *why)
+/* Devices are idle; the node says closed, unless the next daemon goes on from here. */
+void xvm_link_stopped(struct xvm_guest *guest)
 {
 	struct xvm_link *link = &guest->link;
+
+	if (!link->left_open) {
+		xvm_link_set_state(guest, XVM_BUS_CLOSED);
+		xvm_keep_forget(guest);
+	}
+	link->phase = XVM_LINK_CLOSED;
+	devices_left_worker(guest, !link->left_open);
+}
+
+/*
+ * Another offer at once: a front that keeps its devices notices a pause, any other
+ * begins anew. A guest that broke the rules is told so by a bus that closes.
+ */
+void xvm_link_broken(struct xvm_guest *guest, const char *why, bool guest_fault)
+{
+	struct xvm_link *link = &guest->link;
+	bool again = !guest_fault && may_keep(guest) && !guest->daemon->stopping &&
+		     (link->phase == XVM_LINK_UP || link->phase == XVM_LINK_STARTING);
 	char text[XVM_WHY_BYTES + 64];
-	u32 wait;
 
 	guest->worker_deaths++;
-	xvm_guest_log(guest, LOG_ERR, "worker ended: %s; the bus closes, the guest may open it again", why);
+	xvm_guest_log(guest, LOG_ERR, "worker ended: %s; %s", why,
+		      again ? "the guest keeps its devices and connects again" :
+			      "the bus closes, the guest may open it again");
 	snprintf(text, sizeof(text), "worker ended: %s", why);
 	xvm_link_show_error(guest, text);
-	wait = xvm_rate_take(&link->crashes, xvm_now_ms());
-	link->not_before_ms = xvm_now_ms() + wait;
+	link->not_before_ms = xvm_now_ms() + xvm_rate_take(&link->crashes, xvm_now_ms());
+	if (again) {
+		offer_anew(guest);
+		link->again = true;
+		devices_left_worker(guest, false);
+		return;
+	}
 	if (link->phase == XVM_LINK_UP)
 		xvm_link_set_state(guest, XVM_BUS_CLOSING);
 	xvm_link_stopped(guest);

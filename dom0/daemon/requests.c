@@ -199,6 +199,7 @@ static const char *take_fail(struct xvm_worker *w, const void *data)
 	const struct xvm_ipc_fail *fail = data;
 	const char *text = fail->reason < XVM_ARRAY_SIZE(reason_text) ? reason_text[fail->reason] : NULL;
 
+	w->guest_fault = fail->reason != XVM_ERR_INTERNAL;
 	snprintf(w->why, sizeof(w->why), "%s (code %u, detail 0x%x)", text ? text : "unknown reason", fail->reason,
 		 fail->detail);
 	return NULL;

@@ -265,7 +265,7 @@ bool xvm_worker_exited(struct xvm_daemon *daemon, pid_t pid, int status)
 	if (w->stopping)
 		xvm_link_stopped(guest);
 	else
-		xvm_link_broken(guest, w->why);
+		xvm_link_broken(guest, w->why, w->guest_fault);
 	worker_free(w);
 	return true;
 }

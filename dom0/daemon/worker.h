@@ -18,6 +18,7 @@ struct xvm_worker {
 	struct event *limit;		/* until HELLO, or until it has ended */
 	bool hello, started, stopping, killed;
 	char why[XVM_WHY_BYTES];	/* it was killed, or failed */
+	bool guest_fault;		/* it said that the guest broke a rule of the rings */
 	u32 area_pages[XVM_AREA_ID_MAX + 1];
 	struct xvm_rate requests;
 	struct log_bucket log_bucket;

@@ -150,6 +150,8 @@ static const char *P(const char *format, ...)
 	return text[n];
 }
 
+static const char *front_features = "0";
+
 static bool is(const char *path, const char *value)
 {
 	const char *text = fake_store_get(d.store, path);
@@ -212,6 +214,7 @@ static int setup(void **state)
 {
 	(void)state;
 	memset(&d, 0, sizeof(d));
+	front_features = "0";
 	d.store = fake_store_new();
 	daemon_start();
 	return 0;
@@ -271,7 +274,7 @@ static void guest_opens(int domid)
 	const char *const keys[][2] = {
 		{ "version", "1" }, { "dialect", "pr28" }, { "max-message-bytes", "264" }, { "ring-page-order", "3" },
 		{ "driver-credits", "32" }, { "control-ref", "8" }, { "num-event-channels", "1" },
-		{ "bus-features", "0" }, { "event-channel-0", "11" },
+		{ "bus-features", front_features }, { "event-channel-0", "11" },
 	};
 	size_t i;
 
@@ -575,6 +578,66 @@ static void test_stop_and_start(void **state)
 	nothing_left(GOOD);
 }
 
+static void remember_id(char id[20])
+{
+	snprintf(id, 20, "%s", fake_store_get(d.store, P(BUS "/connection-id", GOOD)));
+}
+
+/* A front that keeps its devices sees an offer, not a bus that closes, and its old keys answer nothing. */
+static void connects_again(const char *old_id)
+{
+	await(P(BUS "/state", GOOD), "2");
+	assert_false(is(P(BUS "/connection-id", GOOD), old_id));
+	let_run(200);
+	assert_true(is(P(BUS "/state", GOOD), "2"));
+	assert_true(is(P(BE "/state", GOOD, 51712), "4") || is(P(BE "/state", GOOD, 51712), "2"));
+	guest_opens(GOOD);
+	await(P(BUS "/state", GOOD), "4");
+	await(P(BE "/state", GOOD, 51712), "4");
+	assert_int_equal(d.guests->disks->num, 1);
+}
+
+static void test_keep_over_worker(void **state)
+{
+	char id[20];
+
+	(void)state;
+	front_features = "2";
+	connected(GOOD);
+	remember_id(id);
+	kill(d.guests->worker->pid, SIGKILL);
+	connects_again(id);
+	assert_int_equal(d.guests->worker_deaths, 1);
+	xl_remove(GOOD, 51712, true);
+	await(P(BE "/state", GOOD, 51712), "6");
+	nothing_left(GOOD);
+}
+
+static void test_keep_over_daemon(void **state)
+{
+	char id[20];
+	u32 i;
+
+	(void)state;
+	front_features = "2";
+	connected(GOOD);
+	remember_id(id);
+	xvm_guests_stop(&d);
+	for (i = 0; i < 2000 && !stopped; i++) {
+		pump();
+		usleep(1000);
+	}
+	assert_true(stopped);
+	assert_true(is(P(BUS "/state", GOOD), "4"));
+	assert_true(is(P(BE "/state", GOOD, 51712), "4"));
+	daemon_die();
+	daemon_start();
+	connects_again(id);
+	xl_remove(GOOD, 51712, true);
+	await(P(BE "/state", GOOD, 51712), "6");
+	nothing_left(GOOD);
+}
+
 /* libxl knows nothing of the bus: what it leaves of a guest that goes while no daemon runs is ours to remove. */
 static void test_guest_goes_without_daemon(void **state)
 {
@@ -615,6 +678,8 @@ int main(int argc, char **argv)
 		CASE(test_node_replaced),
 		CASE(test_domain_dies),
 		CASE(test_stop_and_start),
+		CASE(test_keep_over_worker),
+		CASE(test_keep_over_daemon),
 		CASE(test_guest_goes_without_daemon),
 	};
 	int fd, failed;

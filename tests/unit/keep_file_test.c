@@ -26,9 +26,9 @@ void xvm_link_stopped(struct xvm_guest *guest)
 	(void)guest;
 }
 
-void xvm_link_broken(struct xvm_guest *guest, const char *why)
+void xvm_link_broken(struct xvm_guest *guest, const char *why, bool guest_fault)
 {
-	(void)guest, (void)why;
+	(void)guest, (void)why, (void)guest_fault;
 }
 
 const char *xvm_worker_request(struct xvm_worker *worker, const struct fdsock_msg *msg)
