@@ -1,6 +1,7 @@
 # Tests. One cmocka program per tests/unit/*_test.c and tests/loop/*_test.c, one libFuzzer target per tests/fuzz/*_fuzz.c;
 # comments near the top of a program say what it needs (see tests/rules). tests/run runs and counts.
 include tests/hostile/hostile.mk
+include tests/model/model.mk
 UNIT_SRC := $(sort $(wildcard tests/unit/*_test.c))
 LOOP_SRC := $(sort $(wildcard tests/loop/*_test.c))
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/*_fuzz.c))
@@ -40,7 +41,7 @@ check-conformance:
 	@B=$(B) tests/run conformance tools/check-conformance
 
 # One after the other, so that no suite slows another one down; all of them, whatever fails.
-CHECK_SUITES ?= unit loop fuzz xen conformance
+CHECK_SUITES ?= unit loop fuzz model xen conformance
 check:
 	@rm -rf $(B)/check
 	@mkdir -p $(B)/check
@@ -63,5 +64,5 @@ $(B)/tests/rules.mk: tests/rules $(UNIT_SRC) $(LOOP_SRC) $(FUZZ_SRC)
 # Sets UNIT_BIN, LOOP_BIN and REPLAY_BIN too.
 -include $(B)/tests/rules.mk
 
-#: make check        all tests; the last line counts them (check-unit, check-loop, check-fuzz, check-xen: one suite)
+#: make check        all tests; the last line counts them (check-unit, check-loop, check-fuzz, check-model, check-xen: one suite)
 #: make fuzz         fuzz each target; FUZZ_SECONDS=N in all
