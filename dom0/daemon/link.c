@@ -120,7 +120,7 @@ static void make_offer(const struct xvm_guest *guest, u64 id, struct xvm_offer *
 		.max_ring_order = options->ring_order,
 		.max_credits = options->credits,
 		.max_channels = 1,
-		.bus_features = XVM_BUS_F_KEEP,
+		.bus_features = options->keep ? XVM_BUS_F_KEEP : 0,
 		.connection_id = id,
 	};
 }

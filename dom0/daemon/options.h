@@ -17,6 +17,7 @@ struct xvm_options {
 	u32 ring_order, credits;
 	u32 connect_ms;		/* a guest may connect once in this time */
 	u32 dialects;		/* offered: bit per enum xvm_dialect */
+	bool keep;		/* offer XVM_BUS_F_KEEP */
 	bool verbose;
 };
 

@@ -185,7 +185,7 @@ static void let_run(u32 ms)
 static void daemon_start(void)
 {
 	d.options = (struct xvm_options){ .worker = "/proc/self/exe", .uid_base = 1000, .ring_order = 3, .credits = 32,
-					  .connect_ms = 1000, .dialects = (1u << XVM_DIALECT_COUNT) - 1 };
+					  .connect_ms = 1000, .dialects = (1u << XVM_DIALECT_COUNT) - 1, .keep = true };
 	d.budget = (struct xvm_budget){ .total_pages = 1000, .guest_pages = 1000 };
 	d.stopping = stopped = false;
 	d.stopped = on_stopped;
