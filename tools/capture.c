@@ -10,6 +10,7 @@
 #define OPT_END		0u
 #define OPT_IF_NAME	2u
 #define OPT_PKT_FLAGS	2u
+#define OPT_PKT_LOST	4u
 #define OPT_SHB_USERAPPL 4u
 #define OPT_IF_TSRESOL	9u
 #define PKT_INBOUND	1u
@@ -78,6 +79,11 @@ int xvm_capture_begin(FILE *f, const char *application)
 	return put_section(f, application) && put_interface(f) ? 0 : -1;
 }
 
+static bool put_lost(FILE *f, uint64_t lost)
+{
+	return !lost || (put16x2(f, OPT_PKT_LOST, 8) && put32(f, (uint32_t)lost) && put32(f, (uint32_t)(lost >> 32)));
+}
+
 int xvm_capture_message(FILE *f, const struct xvm_capture_packet *packet, const void *msg,
 			uint32_t len)
 {
@@ -85,8 +91,11 @@ int xvm_capture_message(FILE *f, const struct xvm_capture_packet *packet, const 
 		XVM_CAPTURE_VERSION, packet->direction, packet->dialect, 0,
 		(uint8_t)packet->domid, (uint8_t)(packet->domid >> 8),
 		(uint8_t)(packet->domid >> 16), (uint8_t)(packet->domid >> 24),
+		(uint8_t)packet->connection, (uint8_t)(packet->connection >> 8),
+		(uint8_t)(packet->connection >> 16), (uint8_t)(packet->connection >> 24),
 	};
-	uint32_t bytes = XVM_CAPTURE_HDR_BYTES + len, total = 32 + padded(bytes) + 12;
+	uint32_t bytes = XVM_CAPTURE_HDR_BYTES + len;
+	uint32_t total = 32 + padded(bytes) + 12 + (packet->lost ? 12 : 0);
 	/* Seen from the device side, which is where messages are recorded. */
 	uint32_t flags = packet->direction == XVM_CAPTURE_TO_DEVICE ? PKT_INBOUND : PKT_OUTBOUND;
 	bool good;
@@ -95,7 +104,7 @@ int xvm_capture_message(FILE *f, const struct xvm_capture_packet *packet, const 
 	       put32(f, (uint32_t)(packet->ns >> 32)) && put32(f, (uint32_t)packet->ns) &&
 	       put32(f, bytes) && put32(f, bytes) && put(f, hdr, sizeof(hdr)) &&
 	       put_padded(f, msg, len) &&	/* the header is a multiple of 4 */
-	       put16x2(f, OPT_PKT_FLAGS, 4) && put32(f, flags) && put16x2(f, OPT_END, 0) &&
+	       put16x2(f, OPT_PKT_FLAGS, 4) && put32(f, flags) && put_lost(f, packet->lost) && put16x2(f, OPT_END, 0) &&
 	       put32(f, total);
 	return good ? 0 : -1;
 }

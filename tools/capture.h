@@ -9,7 +9,9 @@
  *   +2 u8    dialect, 0: pr28, 1: draft2026
  *   +3 u8    flags, 0
  *   +4 le32  domain id of the driver side
- *   +8 le32  0
+ *   +8 le32  connection of the capture, the first is 0
+ *
+ * Messages that are missing before a packet stand in its epb_dropcount.
  *
  * tools/wireshark/xvm.lua decodes it. All of the file is little-endian.
  */
@@ -33,6 +35,8 @@ struct xvm_capture_packet {
 	uint8_t direction;	/* enum xvm_capture_direction */
 	uint8_t dialect;	/* enum xvm_dialect */
 	uint32_t domid;
+	uint32_t connection;
+	uint64_t lost;		/* messages missing before this one */
 };
 
 /* Section header and the one interface. Both return 0, or -1 with errno when the stream failed. */

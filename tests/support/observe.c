@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
  * observe FILE.pcapng [MAX-MESSAGE-BYTES [CREDITS [DOMID]]]: judges a recorded
- * connection from its first message on. Prints each finding and how often each
- * statement was judged. Exit 1 when there is a finding.
+ * connection from its first message on, in the dialect it was recorded in.
+ * Prints each finding and how often each statement was judged. Exit 1 when
+ * there is a finding, 2 when there is nothing to be judged.
  */
 #include "pcapng.h"
 
@@ -39,23 +40,29 @@ static u32 print_findings(const struct xvm_observer *o)
 int main(int argc, char **argv)
 {
 	struct xvm_observer_config config = {
-		.dialect = XVM_DIALECT_PR28,
 		.max_message = argc > 2 ? (u32)atoi(argv[2]) : VIRTIO_MSG_OFFER_BYTES,
 		.credits = argc > 3 ? (u32)atoi(argv[3]) : XVM_DEFAULT_CREDITS,
 	};
-	struct xvm_observer *o = xvm_observer_new(&config);
+	u32 findings, domid = argc > 4 ? (u32)atoi(argv[4]) : 0;
 	FILE *f = argc > 1 ? fopen(argv[1], "r") : NULL;
-	long count = f && o ? xvm_pcapng_observe(f, argc > 4 ? (u32)atoi(argv[4]) : 0, o) : -1;
-	u32 findings;
+	int dialect = f ? xvm_pcapng_dialect(f, domid) : -1;
+	struct xvm_observer *o;
+	long count;
 
-	if (count < 0) {
-		fprintf(stderr, "observe: %s is no capture\n", argc > 1 ? argv[1] : "nothing");
+	if (dialect < 0) {
+		fprintf(stderr, "observe: %s is no capture with messages, or not a whole one\n",
+			argc > 1 ? argv[1] : "nothing");
 		return 2;
 	}
+	config.dialect = (enum xvm_dialect)dialect;
+	o = xvm_observer_new(&config);
+	if (!o)
+		return 2;
+	count = xvm_pcapng_observe(f, domid, o);
 	fclose(f);
 	print_judged(o);
 	findings = print_findings(o);
-	printf("observe: %ld messages, %u findings\n", count, findings);
+	printf("observe: %s, %ld messages, %u findings\n", xvm_dialect_name(config.dialect), count, findings);
 	xvm_observer_free(o);
 	return findings > 0;
 }

@@ -173,7 +173,7 @@ static bool recall(struct xvm_observer *o, enum xvm_side asker, u8 type, u8 id, 
 		       "answer to %s of device %u, token %u: nobody asked", name_of(type, id),
 		       dev_num, token))
 		return false;
-	if (!(type & VIRTIO_MSG_TYPE_BUS))
+	if (!(type & VIRTIO_MSG_TYPE_BUS) && !obs_dev(o, dev_num)->resetting)
 		obs_judge(o, "BUS-19", !earlier, "device %u: answer to %s overtook %u others",
 			  dev_num, name_of(type, id), earlier);
 	*req = o->pending[i];
@@ -188,21 +188,22 @@ static bool recall(struct xvm_observer *o, enum xvm_side asker, u8 type, u8 id, 
 static void devices_answer(struct xvm_observer *o, const struct obs_req *req, const u8 *msg,
 			   u32 len)
 {
+	bool by_8 = obs_rules(o)->windows_of_8;
 	struct xvm_msg_get_devices m;
 	u16 offset, count;
 	u32 i;
 
 	xvm_msg_get_get_devices(req->msg, &offset, &count);
 	if (!obs_judge(o, "BUS-31", !xvm_msg_get_devices(msg, o->config.dialect, len, &m) &&
-		       len == VIRTIO_MSG_HDR_BYTES + VIRTIO_MSG_GET_DEVICES_FIXED + m.count / 8u,
+		       len == VIRTIO_MSG_HDR_BYTES + VIRTIO_MSG_GET_DEVICES_FIXED + (m.count + 7u) / 8u,
 		       "GET_DEVICES answer: bitmap does not fit the count"))
 		return;
 	obs_judge(o, "BUS-31 BUS-33", m.offset == offset && m.count <= count,
 		  "GET_DEVICES answer has window %u+%u, asked was %u+%u", m.offset, m.count, offset,
 		  count);
-	if ((offset | count) & 7)
+	if (by_8 && (offset | count) & 7)
 		obs_judge(o, "BUS-31", !m.count, "GET_DEVICES of %u+%u was served", offset, count);
-	obs_judge(o, "BUS-32", !m.next_offset || (!(m.next_offset & 7) &&
+	obs_judge(o, "BUS-32", !m.next_offset || (!(by_8 && m.next_offset & 7) &&
 		  m.next_offset >= (u32)m.offset + m.count),
 		  "GET_DEVICES next_offset %u after %u+%u", m.next_offset, m.offset, m.count);
 	for (i = 0; i < m.count && m.offset + i < 65536; i++)

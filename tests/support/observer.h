@@ -4,7 +4,8 @@
  * normative statements of virtio-msg that can be judged from messages alone.
  * Pure: bytes in, findings out; it sends nothing and asks nobody. Each check
  * carries the ids of docs/conformance.md, so that a stream tells which
- * statements it exercised and which it broke.
+ * statements it exercised and which it broke. Those are of pr28; in draft2026
+ * the ones that both dialects have in common are judged, under the same ids.
  *
  * Feed messages in the order in which they pass one point, best the device
  * side: a request when it is taken from the ring, an answer when it is put.

@@ -31,7 +31,7 @@ void obs_reset(struct obs_dev *d)
 	memset(d->acked_set, 0, sizeof(d->acked_set));
 	memset(d->byte_known, 0, sizeof(d->byte_known));
 	d->features_read = d->features_written = false;
-	d->asked_driver_ok = false;
+	d->asked_driver_ok = d->resetting = false;
 	d->owes_needs_reset = d->owes_config = false;
 	d->status = 0;
 	for (i = 0; i < OBS_MAX_VQS; i++)
@@ -109,7 +109,7 @@ static void set_config(struct xvm_observer *o, struct obs_dev *d, const struct o
 		  "device %u: SET_CONFIG of %u+%u answered with %u+%u", num_of(msg), want.offset,
 		  want.length, m.offset, m.length);
 	/* Generations never go back, so one that was past before this answer was past then. */
-	if (d->gen_known && d->gen != want.generation)
+	if (obs_rules(o)->generation_checked && d->gen_known && d->gen != want.generation)
 		obs_judge(o, "DEV-07 DEV-19 DEV-40", !m.length,
 			  "device %u: SET_CONFIG with generation %u applied at %u", num_of(msg),
 			  want.generation, d->gen);
@@ -142,7 +142,7 @@ static void feature_block(struct xvm_observer *o, struct obs_dev *d, const u8 *m
 			  num_of(msg), at, word);
 	if (at >= OBS_MAX_BLOCKS)
 		return;
-	if (d->acked_set[at]) {
+	if (d->acked_set[at] && obs_rules(o)->acked_is_shown) {
 		obs_judge(o, "DEV-38", word == d->acked[at],
 			  "device %u: block %u is 0x%08x, acknowledged was 0x%08x", num_of(msg), at,
 			  word, d->acked[at]);
@@ -211,6 +211,10 @@ static void set_status(struct xvm_observer *o, struct obs_dev *d, const struct o
 {
 	u32 want = xvm_msg_get_u32(req->msg), is = xvm_msg_get_u32(msg), old = d->status;
 
+	if (!want && is && obs_rules(o)->reset_polled) {
+		d->resetting = true;
+		return;
+	}
 	if (!want) {
 		obs_judge(o, "DEV-23 DEV-33", !is, "device %u: status 0x%02x after a reset",
 			  num_of(msg), is);
@@ -232,6 +236,11 @@ static void get_status(struct xvm_observer *o, struct obs_dev *d, const u8 *msg)
 {
 	u32 is = xvm_msg_get_u32(msg);
 
+	if (d->resetting) {
+		if (!is)
+			obs_reset(d);
+		return;
+	}
 	if (!d->status_asked)
 		obs_judge(o, "DEV-24 DEV-41", (is | S_NEEDS_RESET) == (d->status | S_NEEDS_RESET) &&
 			  (is & S_NEEDS_RESET) >= (d->status & S_NEEDS_RESET),
@@ -250,12 +259,17 @@ static bool same_queue(const struct xvm_msg_vqueue *a, const struct xvm_msg_vque
 static void get_vqueue(struct xvm_observer *o, struct obs_dev *d, const struct obs_req *req,
 		       const u8 *msg)
 {
+	bool flags = obs_rules(o)->vq_flags;
 	struct xvm_msg_vqueue m;
 	struct obs_vq *vq;
 
 	xvm_msg_get_vqueue(msg, o->config.dialect, &m);
-	obs_judge(o, "DEV-35 DEV-15", m.index == xvm_msg_get_u32(req->msg) && !xvm_get32(msg + 20),
+	obs_judge(o, "DEV-35 DEV-15", m.index == xvm_msg_get_u32(req->msg) &&
+		  (flags ? !(m.flags & ~VIRTIO_MSG_VQ_ENABLED) : !xvm_get32(msg + 20)),
 		  "device %u: GET_VQUEUE answer for queue %u", num_of(msg), m.index);
+	/* What is configured and not enabled is for the driver to look at, and no queue yet. */
+	if (flags && !(m.flags & VIRTIO_MSG_VQ_ENABLED))
+		m.size = 0;
 	vq = obs_vq(d, m.index);
 	if (!vq) {
 		if (d->have_info && m.index >= d->info.max_virtqueues)
@@ -283,11 +297,17 @@ static void get_vqueue(struct xvm_observer *o, struct obs_dev *d, const struct o
 	vq->looked = !m.size;
 }
 
-static void vqueue_changed(struct obs_dev *d, u32 index, bool set)
+static void vqueue_changed(struct xvm_observer *o, struct obs_dev *d, const struct obs_req *req)
 {
-	struct obs_vq *vq = obs_vq(d, index);
+	struct obs_vq *vq = obs_vq(d, xvm_msg_get_u32(req->msg));
+	bool set = req->id == VIRTIO_MSG_SET_VQUEUE;
+	struct xvm_msg_vqueue m;
 
 	if (!vq)
+		return;
+	if (set)
+		xvm_msg_get_set_vqueue(req->msg, o->config.dialect, &m);
+	if (set && obs_rules(o)->vq_flags && (m.flags & VIRTIO_MSG_VQ_STATE) != VIRTIO_MSG_VQ_ENABLE)
 		return;
 	vq->set = set;
 	vq->confirmed = false;
@@ -334,10 +354,8 @@ void obs_answer(struct xvm_observer *o, struct obs_dev *d, const struct obs_req 
 		get_vqueue(o, d, req, msg);
 		break;
 	case VIRTIO_MSG_SET_VQUEUE:
-		vqueue_changed(d, xvm_msg_get_u32(req->msg), true);
-		break;
 	case VIRTIO_MSG_RESET_VQUEUE:
-		vqueue_changed(d, xvm_msg_get_u32(req->msg), false);
+		vqueue_changed(o, d, req);
 		break;
 	case VIRTIO_MSG_GET_SHM:
 		get_shm(o, req, msg);

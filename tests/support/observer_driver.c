@@ -70,9 +70,10 @@ static void set_config(struct xvm_observer *o, struct obs_dev *d, const u8 *msg,
 		       "device %u: SET_CONFIG of %u bytes", num_of(msg), len))
 		return;
 	judge_range(o, d, msg, "DRV-18 DRV-21 DRV-36 DRV-47", m.offset, m.length);
-	obs_judge(o, "DRV-05 DRV-22 DRV-36 DRV-47", gen_may_be_known(d, m.generation),
-		  "device %u: SET_CONFIG with generation %u, the newest shown is %u", num_of(msg),
-		  m.generation, d->gen);
+	if (obs_rules(o)->generation_checked)
+		obs_judge(o, "DRV-05 DRV-22 DRV-36 DRV-47", gen_may_be_known(d, m.generation),
+			  "device %u: SET_CONFIG with generation %u, the newest shown is %u", num_of(msg),
+			  m.generation, d->gen);
 }
 
 static void get_config(struct xvm_observer *o, struct obs_dev *d, const u8 *msg)
@@ -140,7 +141,7 @@ static void set_vqueue(struct xvm_observer *o, struct obs_dev *d, const u8 *msg)
 
 	need_info(o, d, msg);
 	xvm_msg_get_set_vqueue(msg, o->config.dialect, &m);
-	obs_judge(o, "DRV-11", !xvm_get32(msg + 12) && !xvm_get32(msg + 20),
+	obs_judge(o, "DRV-11", (obs_rules(o)->vq_flags || !xvm_get32(msg + 12)) && !xvm_get32(msg + 20),
 		  "device %u: SET_VQUEUE has reserved bytes that are not zero", num_of(msg));
 	obs_judge(o, "DRV-14 DRV-20", d->status & S_FEATURES_OK,
 		  "device %u: SET_VQUEUE before FEATURES_OK was accepted", num_of(msg));
@@ -156,7 +157,9 @@ static void set_vqueue(struct xvm_observer *o, struct obs_dev *d, const u8 *msg)
 		  vq->max);
 	obs_judge(o, "DRV-23 DRV-25 DRV-39", !vq->set, "device %u: queue %u is in use", num_of(msg),
 		  m.index);
-	judge_addrs(o, d, msg, &m);
+	/* Only what enables a queue has to name all of it at once. */
+	if (!obs_rules(o)->vq_flags || (m.flags & VIRTIO_MSG_VQ_STATE) == VIRTIO_MSG_VQ_ENABLE)
+		judge_addrs(o, d, msg, &m);
 	vq->want = m;
 }
 

@@ -42,6 +42,7 @@ struct obs_dev {
 	bool features_read, features_written;
 	u32 status;			/* as last answered */
 	bool asked_driver_ok;
+	bool resetting;			/* a reset was asked for, and its answer said: not yet */
 	bool owes_needs_reset;		/* an answer showed it, no event has yet */
 	struct obs_vq vq[OBS_MAX_VQS];
 
@@ -77,6 +78,11 @@ struct xvm_observer {
 /* Judges one fact for the statements named; a finding when it is not so. */
 bool obs_judge(struct xvm_observer *o, const char *ids, bool good, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
+static inline const struct xvm_dialect_rules *obs_rules(const struct xvm_observer *o)
+{
+	return xvm_dialect_rules(o->config.dialect);
+}
+
 struct obs_dev *obs_dev(struct xvm_observer *o, u16 num);
 void obs_reset(struct obs_dev *d);
 /* NULL: beyond what is watched, or beyond the device's queues. */

@@ -10,9 +10,13 @@
 #include "observer.h"
 
 /*
- * Feeds the messages of one domain (0: of the first that is met). Returns how
- * many they were, or -1 when this is no capture of ours, or is cut off.
+ * Feeds the messages of one domain (0: of the first that is met), of the first
+ * of its connections. Returns how many they were, or -1 when this is no capture
+ * of ours, is cut off, or says that messages are missing in it.
  */
 long xvm_pcapng_observe(FILE *f, u32 domid, struct xvm_observer *o);
+
+/* The dialect of the first message of a domain (0: of any), or -1; f is at its beginning again. */
+int xvm_pcapng_dialect(FILE *f, u32 domid);
 
 #endif

@@ -54,10 +54,10 @@ static void test_begin(void **state)
 
 static void test_message(void **state)
 {
-	static const struct xvm_capture_packet p = { 0x0102030405060708, 1, 1, 0x11223344 };
+	static const struct xvm_capture_packet p = { 0x0102030405060708, 1, 1, 0x11223344, 0x21, 0 };
 	static const u8 want[] = {
 		6, 0, 0, 0, 60, 0, 0, 0, 0, 0, 0, 0, 4, 3, 2, 1, 8, 7, 6, 5, 15, 0, 0, 0, 15, 0, 0, 0,
-		1, 1, 1, 0, 0x44, 0x33, 0x22, 0x11, 0, 0, 0, 0, 'x', 'y', 'z', 0,
+		1, 1, 1, 0, 0x44, 0x33, 0x22, 0x11, 0x21, 0, 0, 0, 'x', 'y', 'z', 0,
 		2, 0, 4, 0, 2, 0, 0, 0, 0, 0, 0, 0, 60, 0, 0, 0,
 	};
 	u8 buf[256];
@@ -65,6 +65,21 @@ static void test_message(void **state)
 	(void)state;
 	assert_int_equal(written(buf, sizeof(buf), &p, "xyz", 3), sizeof(want));
 	assert_memory_equal(buf, want, sizeof(want));
+}
+
+/* Messages that are missing before this one stand in an option. */
+static void test_lost(void **state)
+{
+	static const struct xvm_capture_packet p = { .lost = 0x0102030405 };
+	static const u8 want[] = {
+		2, 0, 4, 0, 1, 0, 0, 0, 4, 0, 8, 0, 5, 4, 3, 2, 1, 0, 0, 0, 0, 0, 0, 0, 72, 0, 0, 0,
+	};
+	u8 buf[256];
+
+	(void)state;
+	assert_int_equal(written(buf, sizeof(buf), &p, "xyz", 3), 72);
+	assert_int_equal(buf[4], 72);
+	assert_memory_equal(buf + 72 - sizeof(want), want, sizeof(want));
 }
 
 static void test_full(void **state)
@@ -442,6 +457,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_begin),
 		cmocka_unit_test(test_message),
+		cmocka_unit_test(test_lost),
 		cmocka_unit_test(test_full),
 		cmocka_unit_test_setup_teardown(test_read_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_dissector, setup, teardown),
