@@ -9,7 +9,8 @@
  * a rule is killed. No datagram names a path, a domain or a command.
  *
  * Order at start: HELLO from the worker once it is confined; DEV_ADD for each
- * device the guest has; START. Later DEV_ADD and DEV_DEL are hotplug.
+ * device the guest has; START. Later DEV_ADD and DEV_DEL are hotplug. TRACE may
+ * come at any time after HELLO: before START, and no message is missed.
  */
 #ifndef XVM_DOM0_IPC_H
 #define XVM_DOM0_IPC_H
@@ -18,7 +19,7 @@
 #include "../include/xvmsg/wire.h"
 #include "../include/xvmsg/xenbus.h"
 
-#define XVM_IPC_VERSION 1
+#define XVM_IPC_VERSION 2
 #define XVM_IPC_MAX_FDS 4
 #define XVM_IPC_LOG_BYTES 200
 
@@ -36,6 +37,7 @@ enum xvm_ipc_type {
 	XVM_IPC_MAP_REPLY,	/* struct xvm_ipc_map_reply; fd 0: gntdev descriptor, if status is OK */
 	XVM_IPC_STATS_REQ,	/* header only; answered by STATS */
 	XVM_IPC_STOP,		/* header only: drain I/O, unmap, exit 0 */
+	XVM_IPC_TRACE,		/* header only; fd 0: where copies of messages go (include/xvmsg/ctl.h) */
 	/* worker to supervisor */
 	XVM_IPC_HELLO = 64,	/* struct xvm_ipc_hello */
 	XVM_IPC_MAP,		/* struct xvm_ipc_map; one outstanding at most */
@@ -143,6 +145,7 @@ struct xvm_ipc_stats {
 	uint64_t wakeups;
 	uint64_t bounced;		/* requests copied for alignment */
 	uint64_t devices;
+	uint64_t traced, trace_lost;	/* messages copied for a trace, and not, as its reader was slow */
 };
 
 #endif

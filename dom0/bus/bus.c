@@ -38,6 +38,7 @@ void bus_free(struct bus *bus)
 	while (bus->nums)
 		bus_num_release(bus->nums);
 	area_forget_all(&bus->zero);
+	bus_trace(bus, -1);
 	free(bus->by_num);
 	free(bus->in);
 	free(bus->out);
@@ -129,6 +130,8 @@ static void put_answer(struct bus *bus, const u8 *req, u32 len)
 		bus_fail(bus, XVM_ERR_CREDIT, xvm_get16(req + VIRTIO_MSG_HDR_TOKEN));
 	else if (err)
 		bus_fail(bus, XVM_ERR_INTERNAL, len);
+	else
+		trace_tap(bus, true, bus->out, len);
 }
 
 void bus_answer(struct bus *bus, const u8 *req, u32 len)
@@ -164,12 +167,14 @@ bool bus_event(struct bus *bus, u32 len)
 
 	xvm_msg_finish(bus->out, false, 0);
 	err = xvm_ring_tx_put(&bus->tx, bus->out, len, false);
-	if (err == -EPROTO)
+	if (err == -EPROTO) {
 		bus_fail(bus, XVM_ERR_INDEX, bus->tx.bad);
-	else if (err)
+	} else if (err) {
 		bus->held = true;
-	else
+	} else {
 		bus->messages_out++;
+		trace_tap(bus, true, bus->out, len);
+	}
 	return !err;
 }
 
@@ -227,6 +232,7 @@ static void take_record(struct bus *bus, u32 len)
 	struct xvm_hdr hdr;
 
 	bus->messages_in++;
+	trace_tap(bus, false, bus->in, len);
 	fault = xvm_frame_check(bus->dialect, XVM_SIDE_DRIVER, bus->link.max_message, bus->in, len,
 				&hdr, &row);
 	if (fault) {
@@ -301,12 +307,14 @@ bool bus_pass(struct bus *bus)
 			bus_ready(n);
 	}
 
-	if (!bus->connected)
-		return bus->ready;
-	call = xvm_ring_rx_publish(&bus->rx);
-	call |= xvm_ring_tx_publish(&bus->tx);
+	call = bus->connected && xvm_ring_rx_publish(&bus->rx);
+	if (bus->connected)
+		call |= xvm_ring_tx_publish(&bus->tx);
 	if (call)
 		bus->host->notify(bus->arg);
+	trace_flush(bus);	/* when the driver side has its answers */
+	if (!bus->connected)
+		return bus->ready;
 	/* What is only held back for room must not keep us spinning. */
 	for (n = bus->ready; n && !more; n = n->ready_next)
 		more = n->again || n->drained || !bus->held;
@@ -365,6 +373,8 @@ void bus_stats(const struct bus *bus, struct xvm_ipc_stats *stats)
 	stats->maps += bus->maps;
 	stats->unmaps += bus->unmaps;
 	stats->devices += bus->devices;
+	stats->traced += bus->traced;
+	stats->trace_lost += bus->trace_lost;
 	stats->requests += bus->requests;
 	stats->bytes_read += bus->bytes_read;
 	stats->bytes_written += bus->bytes_written;

@@ -73,6 +73,13 @@ bool bus_failed(const struct bus *bus, uint32_t *reason, uint32_t *detail);
 void bus_stop(struct bus *bus);
 bool bus_idle(const struct bus *bus);
 
+/*
+ * From now on each record taken from the drv ring, whatever is in it, and each
+ * message put into the dev ring is copied to sock, which is the bus's; in place
+ * of an earlier one. -1: no longer.
+ */
+void bus_trace(struct bus *bus, int sock);
+
 /* One line per reason for which messages were discarded. */
 void bus_log_bad(const struct bus *bus, uint32_t domid);
 /* Adds the bus's part. */

@@ -101,6 +101,11 @@ struct bus {
 	bool map_waits;
 	u64 map_paid_ms;		/* mappings are paid for up to this moment */
 
+	struct bus_trace *trace;	/* NULL: nobody wants one */
+	struct xvm_aio_req trace_timer;	/* trace_waits: its reader is behind */
+	bool trace_waits;
+	u64 traced, trace_lost;
+
 	u64 messages_in, messages_out, bad[XVM_FRAME_FAULTS], unanswerable;
 	u64 maps, unmaps;
 	u64 requests, bytes_read, bytes_written, bounced;	/* of devices that are gone */
@@ -157,5 +162,17 @@ void area_forget_all(struct bus_num *n);
 /* ---- event.c ---- */
 /* Sends what n owes as far as there is room; true: nothing is owed any more. */
 bool event_flush(struct bus_num *n);
+
+/* ---- trace.c ---- */
+void trace_add(struct bus *bus, bool to_driver, const u8 *msg, u32 len);
+/* Hands over what was added, once per pass. */
+void trace_flush(struct bus *bus);
+
+/* All that a message costs while nobody wants a trace is this test. */
+static inline void trace_tap(struct bus *bus, bool to_driver, const u8 *msg, u32 len)
+{
+	if (bus->trace)
+		trace_add(bus, to_driver, msg, len);
+}
 
 #endif

@@ -97,7 +97,7 @@ static struct json_object *report_worker(const struct xvm_worker *worker)
 		COUNTER(requests), COUNTER(bytes_read), COUNTER(bytes_written), COUNTER(messages_in),
 		COUNTER(messages_out), COUNTER(messages_bad), COUNTER(events_sent), COUNTER(events_taken),
 		COUNTER(areas), COUNTER(area_pages), COUNTER(maps), COUNTER(unmaps), COUNTER(io_submits),
-		COUNTER(wakeups), COUNTER(bounced), COUNTER(devices),
+		COUNTER(wakeups), COUNTER(bounced), COUNTER(devices), COUNTER(traced), COUNTER(trace_lost),
 #undef COUNTER
 	};
 	struct json_object *json = json_object_new_object();

@@ -265,6 +265,11 @@ static void take_stop(struct worker *w, struct fdsock_msg *msg)
 	bus_stop(w->bus);
 }
 
+static void take_trace(struct worker *w, struct fdsock_msg *msg)
+{
+	bus_trace(w->bus, fdsock_take(msg, 0));
+}
+
 static const struct {
 	uint32_t bytes;
 	void (*take)(struct worker *w, struct fdsock_msg *msg);
@@ -275,6 +280,7 @@ static const struct {
 	[XVM_IPC_MAP_REPLY] = { sizeof(struct xvm_ipc_map_reply), take_map_reply },
 	[XVM_IPC_STATS_REQ] = { sizeof(struct xvm_ipc_hdr), take_stats_req },
 	[XVM_IPC_STOP] = { sizeof(struct xvm_ipc_hdr), take_stop },
+	[XVM_IPC_TRACE] = { sizeof(struct xvm_ipc_hdr), take_trace },
 };
 
 static void take_one(struct worker *w, struct fdsock_msg *msg)

@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -134,11 +135,16 @@ static void expect(int sock, struct fdsock_msg *msg, uint32_t type)
 	assert_int_equal(hdr.bytes, msg->bytes);
 }
 
-static void tell(int sock, uint32_t type)
+static void tell_with(int sock, uint32_t type, int fd)
 {
 	struct xvm_ipc_hdr hdr = { type, sizeof(hdr) };
 
-	assert_int_equal(fdsock_send(sock, &hdr, sizeof(hdr), NULL, 0, 1), 0);
+	assert_int_equal(fdsock_send(sock, &hdr, sizeof(hdr), &fd, fd >= 0, 1), 0);
+}
+
+static void tell(int sock, uint32_t type)
+{
+	tell_with(sock, type, -1);
 }
 
 static void check_status(pid_t pid)
@@ -198,19 +204,25 @@ static void check_namespaces(pid_t pid)
 static void test_real_worker(void **state)
 {
 	struct fdsock_msg msg;
-	int sock, status;
+	int sock, status, trace[2];
 	pid_t pid;
 
 	(void)state;
 	need_root();
+	assert_int_equal(fdsock_pair(trace), 0);
 	pid = start_worker(&sock);
 	expect(sock, &msg, XVM_IPC_HELLO);
 	check_status(pid);
 	check_root(pid);
 	check_namespaces(pid);
+	tell_with(sock, XVM_IPC_TRACE, trace[1]);
+	close(trace[1]);
 	tell(sock, XVM_IPC_STATS_REQ);
 	expect(sock, &msg, XVM_IPC_STATS);
 	tell(sock, XVM_IPC_STOP);
+	/* It had the trace, and let go of it. */
+	assert_int_equal(recv(trace[0], &status, sizeof(status), 0), 0);
+	close(trace[0]);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), 0);

@@ -75,6 +75,8 @@ static long do_stat_path(void)
 /* What the worker does need; each must work. */
 static long do_needed(void)
 {
+	struct iovec batch = { .iov_base = page, .iov_len = 4096 };
+	struct msghdr trace = { .msg_iov = &batch, .msg_iovlen = 1 };
 	struct timespec ts;
 	struct stat st;
 	char *big = NULL;
@@ -93,6 +95,10 @@ static long do_needed(void)
 		return -1;
 	/* An event channel's requests pass the filter; a memfd does not know them. */
 	if (ioctl(file, _IOC(_IOC_NONE, 'E', 4, 4), page) != -1 || errno != ENOTTY)
+		return -1;
+	/* A batch of a trace. */
+	if (sendmsg(pair[0], &trace, MSG_DONTWAIT | MSG_NOSIGNAL) != 4096 ||
+	    syscall(SYS_clock_gettime, CLOCK_REALTIME, &ts))
 		return -1;
 	return flock(file, LOCK_EX) || fstat(file, &st) || getrandom(page, 16, 0) != 16 ||
 	       syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &ts) || close(file) ? -1 : 0;

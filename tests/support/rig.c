@@ -230,6 +230,13 @@ void rig_del(struct rig *rig, u16 num, bool forced)
 	say(rig, &del, XVM_IPC_DEV_DEL, sizeof(del), NULL, 0);
 }
 
+void rig_trace(struct rig *rig, int sock)
+{
+	struct xvm_ipc_hdr msg;
+
+	say(rig, &msg, XVM_IPC_TRACE, sizeof(msg), &sock, sock >= 0);
+}
+
 u8 *rig_area_new(struct rig *rig, u32 id, u32 npages)
 {
 	struct rig_area *a = &rig->area[id];

@@ -57,6 +57,7 @@ void rig_add(struct rig *rig, const struct xvm_ipc_dev_add *desc, int fd);
 void rig_add_blk(struct rig *rig, u16 num, int fd, u64 bytes, u32 flags);
 void rig_add_rng(struct rig *rig, u16 num);
 void rig_del(struct rig *rig, u16 num, bool forced);
+void rig_trace(struct rig *rig, int sock);	/* TRACE; sock stays the caller's, -1: none */
 void rig_map_reply(struct rig *rig, u32 area);
 const struct xvm_ipc_stats *rig_stats(struct rig *rig);
 
