@@ -1,6 +1,6 @@
 # The xvmsg command, and the man pages.
 # One file per command group.
-TOOLS_OBJ := $(patsubst %.c,$(B)/o/%.o,$(wildcard tools/xvmsg/*.c dom0/spec/*.c))
+TOOLS_OBJ := $(patsubst %.c,$(B)/o/%.o,$(wildcard tools/xvmsg/*.c tools/trace/*.c dom0/spec/*.c) tools/capture.c) $(PROTO_OBJ)
 
 $(B)/xvmsg: $(TOOLS_OBJ)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -ljson-c

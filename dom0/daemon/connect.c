@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <unistd.h>
 #include "keep.h"
+#include "trace.h"
 #include "worker.h"
 #include "../../xen/proto/page.h"
 #include "../../xen/user/xen.h"
@@ -225,6 +226,7 @@ static void run(struct xvm_guest *guest)
 	};
 
 	memcpy(msg.port, link->ports, sizeof(msg.port));
+	xvm_trace_connecting(guest);
 	xvm_worker_run(guest->worker, &msg, link->channel_fd, link->bus_fd);
 	close(link->channel_fd);
 	close(link->bus_fd);

@@ -10,6 +10,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 #include "report.h"
+#include "../base/fdsock.h"
+#include "trace.h"
 #include "worker.h"
 
 #define MAX_CLIENTS 16
@@ -22,6 +24,7 @@ struct client {
 	struct xvm_ctl *ctl;
 	struct bufferevent *buffer;
 	struct event *stats_limit;
+	struct xvm_tracer *tracer;
 	u32 stat_domid;		/* waiting for this guest's counters */
 	bool waiting, last;	/* last: close when everything is written */
 };
@@ -44,6 +47,7 @@ static void client_free(struct client *client)
 		at = &(*at)->next;
 	*at = client->next;
 	client->ctl->num_clients--;
+	xvm_tracer_free(client->tracer);
 	if (client->stats_limit)
 		event_free(client->stats_limit);
 	if (client->buffer)
@@ -109,30 +113,26 @@ void xvm_ctl_stats_came(struct xvm_guest *guest)
 			answer_stat(client);
 }
 
-/* By number, or else by name. */
-static struct xvm_guest *find_guest(struct xvm_daemon *daemon, const char *word)
+/* The request's guest, as it was named; NULL: not at all. */
+static const char *guest_word(struct json_object *request)
 {
-	struct xvm_guest *guest;
-	u32 domid;
+	struct json_object *word;
 
-	if (!xvm_parse_u32(word, strlen(word), 0xffffffffu, &domid))
-		return xvm_guest_find(daemon, domid);
-	for (guest = daemon->guests; guest; guest = guest->next)
-		if (!strcmp(guest->name, word))
-			return guest;
-	return NULL;
+	if (!json_object_object_get_ex(request, "guest", &word) || !json_object_is_type(word, json_type_string))
+		return NULL;
+	return json_object_get_string(word);
 }
 
 static void do_stat(struct client *client, struct json_object *request)
 {
-	struct json_object *word;
+	const char *word = guest_word(request);
 	struct xvm_guest *guest;
 
-	if (!json_object_object_get_ex(request, "guest", &word) || !json_object_is_type(word, json_type_string)) {
+	if (!word) {
 		answer_error(client, "stat needs a guest, by name or domain id");
 		return;
 	}
-	guest = find_guest(client->ctl->daemon, json_object_get_string(word));
+	guest = xvm_guest_by_word(client->ctl->daemon, word);
 	if (!guest) {
 		answer_error(client, "no such guest with devices of ours; xvmsg list shows them");
 		return;
@@ -145,6 +145,43 @@ static void do_stat(struct client *client, struct json_object *request)
 	client->waiting = true;
 	xvm_timer(client->stats_limit, STATS_LIMIT_MS);
 	xvm_worker_ask_stats(guest->worker);
+}
+
+/*
+ * Past the buffer, which knows no descriptors; it is empty, since a tracer asks for nothing else. Who does not
+ * read is shut down, and freed when the loop sees the end.
+ */
+static bool say_to_tracer(void *arg, const char *line, int fd)
+{
+	struct client *client = arg;
+	int sock = bufferevent_getfd(client->buffer);
+
+	if (!fdsock_send(sock, line, strlen(line), &fd, fd >= 0, false))
+		return true;
+	shutdown(sock, SHUT_RDWR);
+	return false;
+}
+
+static void do_trace(struct client *client, struct json_object *request)
+{
+	const char *word = guest_word(request), *error;
+	struct json_object *wait;
+
+	if (!word) {
+		answer_error(client, "trace needs a guest, by name or domain id");
+		return;
+	}
+	if (evbuffer_get_length(bufferevent_get_output(client->buffer))) {
+		answer_error(client, "trace has to be the only command of its connection");
+		return;
+	}
+	error = xvm_tracer_new(client->ctl->daemon, word,
+			       json_object_object_get_ex(request, "wait", &wait) && json_object_get_boolean(wait),
+			       say_to_tracer, client, &client->tracer);
+	if (error)
+		answer_error(client, error);
+	else
+		bufferevent_set_timeouts(client->buffer, NULL, NULL);
 }
 
 static void do_list(struct client *client, struct json_object *request)
@@ -179,6 +216,7 @@ static void serve(struct client *client, const char *line)
 		void (*serve)(struct client *client, struct json_object *request);
 	} commands[] = {
 		{ "ping", do_ping }, { "version", do_version }, { "list", do_list }, { "stat", do_stat },
+		{ "trace", do_trace },
 	};
 	struct json_object *request = json_tokener_parse(line), *word;
 	const char *name = "";
@@ -192,7 +230,7 @@ static void serve(struct client *client, const char *line)
 	if (i < XVM_ARRAY_SIZE(commands))
 		commands[i].serve(client, request);
 	else
-		answer_error(client, "unknown command; known are ping, version, list, stat");
+		answer_error(client, "unknown command; known are ping, version, list, stat, trace");
 	json_object_put(request);
 }
 
@@ -210,11 +248,12 @@ static void on_line(struct bufferevent *buffer, void *arg)
 	struct evbuffer *in = bufferevent_get_input(buffer);
 	char *line;
 
-	while (!client->waiting && (line = evbuffer_readln(in, NULL, EVBUFFER_EOL_LF))) {
+	while (!client->waiting && !client->tracer && (line = evbuffer_readln(in, NULL, EVBUFFER_EOL_LF))) {
 		serve(client, line);
 		free(line);
 	}
-	if (evbuffer_get_length(in) >= MAX_LINE_BYTES)
+	/* A tracer has nothing more to say. */
+	if (evbuffer_get_length(in) >= (client->tracer ? 1 : MAX_LINE_BYTES))
 		client_free(client);
 }
 

@@ -4,6 +4,13 @@
  * line each way:
  *   {"cmd": "ping"} {"cmd": "version"} {"cmd": "list"} {"cmd": "stat", "guest": "NAME or DOMID"}
  * answered by {"ok": true, ...} or {"ok": false, "error": "one line"}.
+ *
+ *   {"cmd": "trace", "guest": "NAME or DOMID", "wait": true}
+ * is the only command of its connection, which stays open. After {"ok": true}
+ * come, as it happens (dom0/daemon/trace.h),
+ *   {"event": "connection", "domid": N, ...} with a descriptor: its messages
+ *   {"event": "end", "why": "one line"}
+ * With wait the guest need not be there yet.
  */
 #ifndef XVM_DAEMON_CTL_H
 #define XVM_DAEMON_CTL_H

@@ -10,6 +10,7 @@
  *   requests.c what a worker may ask for
  *   keep.c     the file in which a worker records what is in flight
  *   ctl.c      the control socket
+ *   trace.c    who wants to see a guest's messages
  *   util.c     time, random numbers, log lines
  *
  * Single thread, one event loop, nothing blocks. Trust: dom0-owned nodes are
@@ -38,6 +39,7 @@
 #define XVM_STOP_LIMIT_MS 2000		/* for a worker to end; then SIGKILL */
 #define XVM_HELLO_LIMIT_MS 10000	/* for a worker to start */
 
+struct xvm_tracer;
 struct xvm_worker;
 
 struct xvm_daemon {
@@ -47,6 +49,7 @@ struct xvm_daemon {
 	u32 own_domid;
 	struct xvm_budget budget;
 	struct xvm_guest *guests;
+	struct xvm_tracer *tracers;
 	struct event *settle;		/* runs work that a callback must not do itself */
 	bool stopping;
 	void (*stopped)(struct xvm_daemon *daemon);	/* stopping, and no worker is left */

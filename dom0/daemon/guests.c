@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "keep.h"
+#include "trace.h"
 #include "worker.h"
 
 #define TOKEN_DISKS "disks"
@@ -97,6 +98,7 @@ static void guest_free(struct xvm_guest *guest)
 	while (*at != guest)
 		at = &(*at)->next;
 	*at = guest->next;
+	xvm_trace_guest_gone(guest);
 	while (guest->disks) {
 		struct xvm_disk *disk = guest->disks;
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The control socket: any bytes of a client, in pieces. Each whole line is answered by one line that is a JSON object with
- * "ok"; the client is never left waiting.
+ * "ok"; the client is never left waiting. With a trace it has said its last word.
  */
-/* LINK: xen/proto dom0/base/log.c dom0/daemon/ctl.c dom0/daemon/report.c dom0/spec/spec.c */
-/* LIBS: -levent_core -ljson-c */
+/* LINK: xen/proto dom0/base/log.c dom0/base/fdsock.c dom0/daemon/ctl.c dom0/daemon/report.c dom0/daemon/trace.c dom0/spec/spec.c */
+/* LIBS: -levent_core -ljson-c -Wl,--wrap=xvm_tracer_new */
 #include <json-c/json.h>
 #include <stdlib.h>
 #include <stdio.h>
@@ -12,6 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 #include "../../dom0/daemon/ctl.h"
+#include "../../dom0/daemon/trace.h"
 #include "../../dom0/daemon/worker.h"
 
 #define CHECK(cond) do { if (!(cond)) abort(); } while (0)
@@ -42,10 +43,32 @@ struct xvm_guest *xvm_guest_find(struct xvm_daemon *daemon, u32 domid)
 	return domid == guest.domid ? daemon->guests : NULL;
 }
 
+void xvm_worker_send(struct xvm_worker *worker, struct xvm_ipc_hdr *hdr, u32 type, size_t bytes, const int *fds, u32 nfds)
+{
+	(void)worker, (void)hdr, (void)type, (void)bytes, (void)fds, (void)nfds;
+	abort();
+}
+
 void xvm_worker_ask_stats(struct xvm_worker *worker)
 {
 	(void)worker;
 	abort();	/* there is none */
+}
+
+static bool traced;	/* a trace was begun */
+
+const char *__real_xvm_tracer_new(struct xvm_daemon *daemon, const char *word, bool wait, xvm_tracer_say say, void *arg,
+				  struct xvm_tracer **tracer);
+const char *__wrap_xvm_tracer_new(struct xvm_daemon *daemon, const char *word, bool wait, xvm_tracer_say say, void *arg,
+				  struct xvm_tracer **tracer);
+
+const char *__wrap_xvm_tracer_new(struct xvm_daemon *daemon, const char *word, bool wait, xvm_tracer_say say, void *arg,
+				  struct xvm_tracer **tracer)
+{
+	const char *error = __real_xvm_tracer_new(daemon, word, wait, say, arg, tracer);
+
+	traced |= !error;
+	return error;
 }
 
 static void end(void)
@@ -117,6 +140,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	u32 asked = 0, answered = 0, longest = 0, len = 0;
 	size_t i, piece;
 
+	traced = false;
 	if (size > 20000)
 		size = 20000;
 	turn();
@@ -132,9 +156,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		answered += take_answers(sock);
 	}
 	answered += take_answers(sock);
-	/* A line beyond the limit ends the client; else each was answered. */
-	CHECK(answered == asked || longest >= 3000);
+	/* A line beyond the limit ends the client, and any after a trace; else each was answered. */
+	CHECK(answered == asked || longest >= 3000 || (traced && answered < asked));
 	close(sock);
 	turn();
+	CHECK(!d.tracers);
 	return 0;
 }

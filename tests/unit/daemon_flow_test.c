@@ -6,7 +6,7 @@
 /* LINK: xen/proto xen/user/store.c dom0/base/fdsock.c dom0/base/log.c */
 /* LINK: dom0/daemon/decide.c dom0/daemon/budget.c dom0/spec/spec.c dom0/daemon/image.c dom0/daemon/opener.c */
 /* LINK: dom0/daemon/disk.c dom0/daemon/link.c dom0/daemon/connect.c dom0/daemon/guests.c dom0/daemon/worker.c */
-/* LINK: dom0/daemon/requests.c dom0/daemon/keep.c dom0/daemon/util.c tests/support/fake_store.c tests/support/fake_xen.c */
+/* LINK: dom0/daemon/requests.c dom0/daemon/keep.c dom0/daemon/util.c dom0/daemon/trace.c tests/support/fake_store.c tests/support/fake_xen.c */
 /* LIBS: -levent_core */
 /* TIME: 60 */
 #include <dirent.h>
@@ -18,6 +18,7 @@
 #include <unistd.h>
 #include "../support/test.h"
 #include "../support/fake_store.h"
+#include "../../dom0/daemon/trace.h"
 #include "../../dom0/daemon/worker.h"
 
 /* What the worker does is chosen by the domain it is for. */
@@ -61,6 +62,10 @@ static void w_take(struct fdsock_msg *msg, int domid)
 	u32 i;
 
 	switch (hdr->type) {
+	case XVM_IPC_TRACE:
+		if (msg->nfds != 1 || fdsock_send(msg->fd[0], &domid, sizeof(domid), NULL, 0, true))
+			_exit(4);
+		return;
 	case XVM_IPC_DEV_ADD:
 		if (n < 8)
 			nums[n++] = ((const struct xvm_ipc_dev_add *)hdr)->num;
@@ -659,6 +664,161 @@ static void test_guest_goes_without_daemon(void **state)
 	assert_int_equal(fake_store_count(d.store, "/local/domain/0/backend"), 1);
 }
 
+/* ---- traces ---- */
+
+static struct {
+	char lines[8][400];
+	u32 count;
+	int fd;			/* of the last connection */
+	bool deaf;
+} heard = { .fd = -1 };
+
+static bool hear(void *arg, const char *line, int fd)
+{
+	assert_ptr_equal(arg, &heard);
+	assert_true(heard.count < 8);
+	assert_ptr_equal(strchr(line, '\n'), line + strlen(line) - 1);
+	snprintf(heard.lines[heard.count++], sizeof(heard.lines[0]), "%s", line);
+	if (fd >= 0) {
+		if (heard.fd >= 0)
+			close(heard.fd);
+		heard.fd = dup(fd);
+	}
+	return !heard.deaf;
+}
+
+static void heard_line(u32 i, const char *text)
+{
+	u32 tries;
+
+	for (tries = 0; tries < 2000 && heard.count <= i; tries++) {
+		pump();
+		usleep(1000);
+	}
+	if (heard.count <= i || !strstr(heard.lines[i], text))
+		fail_msg("line %u is '%s', expected '%s'", i, heard.lines[i], text);
+}
+
+/* What the fake worker writes into a trace: its domain; and that it is the last one who could. */
+static void heard_worker(int domid)
+{
+	struct pollfd p = { .fd = heard.fd, .events = POLLIN };
+	int is = 0;
+
+	assert_int_equal(poll(&p, 1, 5000), 1);
+	assert_int_equal(recv(heard.fd, &is, sizeof(is), MSG_DONTWAIT), sizeof(is));
+	assert_int_equal(is, domid);
+	assert_int_equal(poll(&p, 1, 5000), 1);
+	assert_int_equal(recv(heard.fd, &is, sizeof(is), MSG_DONTWAIT), 0);
+	assert_int_equal(send(heard.fd, &is, sizeof(is), MSG_NOSIGNAL), -1);
+}
+
+static void trace_teardown(struct xvm_tracer *t)
+{
+	xvm_tracer_free(t);
+	assert_null(d.tracers);
+	if (heard.fd >= 0)
+		close(heard.fd);
+	memset(&heard, 0, sizeof(heard));
+	heard.fd = -1;
+}
+
+/* From before the guest is there to its end. */
+static void test_trace(void **state)
+{
+	struct xvm_tracer *t, *other;
+
+	(void)state;
+	assert_string_equal(xvm_tracer_new(&d, "guest1", false, hear, &heard, &t),
+			    "no such guest with devices of ours; xvmsg list shows them, trace --wait waits for one");
+	assert_null(xvm_tracer_new(&d, "guest1", true, hear, &heard, &t));
+	heard_line(0, "{\"ok\": true}");
+	assert_string_equal(xvm_tracer_new(&d, "guest1", true, hear, &heard, &other),
+			    "this guest is being traced already; one trace at a time");
+	connected(GOOD);
+	heard_line(1, "{\"event\": \"connection\", \"domid\": 1, \"dialect\": \"pr28\", \"max_message\": 264, "
+		   "\"credits\": 32, \"connection_id\": \"");
+	heard_line(1, "\"from_start\": true}");
+	heard_worker(GOOD);
+	assert_non_null(xvm_tracer_new(&d, "1", true, hear, &heard, &other));
+	xl_remove(GOOD, 51712, true);
+	await(P(BE "/state", GOOD, 51712), "6");
+	nothing_left(GOOD);
+	heard_line(2, "{\"event\": \"end\", \"why\": \"the guest is gone\"}");
+	assert_int_equal(heard.count, 3);
+	trace_teardown(t);
+}
+
+static void test_trace_joins(void **state)
+{
+	struct xvm_tracer *t;
+
+	(void)state;
+	connected(GOOD);
+	assert_null(xvm_tracer_new(&d, "1", false, hear, &heard, &t));
+	heard_line(1, "\"from_start\": false}");
+	heard_worker(GOOD);
+	trace_teardown(t);
+	/* It has ended, so another one may come; who does not listen gets no worker's socket. */
+	heard.deaf = true;
+	assert_null(xvm_tracer_new(&d, "guest1", false, hear, &heard, &t));
+	heard_line(1, "\"event\": \"connection\"");
+	let_run(50);
+	trace_teardown(t);
+}
+
+/* Each worker of the guest is a connection of its own. */
+static void test_trace_over_a_crash(void **state)
+{
+	struct xvm_tracer *t;
+
+	(void)state;
+	assert_null(xvm_tracer_new(&d, P("%d", CRASHES), true, hear, &heard, &t));
+	xl_add(CRASHES, 51712, image, "w");
+	await(P(BE "/state", CRASHES, 51712), "2");
+	guest_opens(CRASHES);
+	await(P(BUS "/state", CRASHES), "6");
+	heard_worker(CRASHES);
+	fake_store_put(d.store, P(FRONT "/state", CRASHES), "1");
+	await(P(BUS "/state", CRASHES), "2");
+	guest_opens(CRASHES);
+	heard_line(2, "\"from_start\": true");
+	heard_worker(CRASHES);
+	trace_teardown(t);
+}
+
+static void test_trace_limit(void **state)
+{
+	struct xvm_tracer *t[XVM_MAX_TRACERS + 1];
+	u32 i;
+
+	(void)state;
+	for (i = 0; i < XVM_MAX_TRACERS; i++)
+		assert_null(xvm_tracer_new(&d, P("%u", 100 + i), true, hear, &heard, &t[i]));
+	assert_string_equal(xvm_tracer_new(&d, "99", true, hear, &heard, &t[i]),
+			    "as many traces run as there may be; end one first");
+	while (i-- > 1)
+		xvm_tracer_free(t[i]);
+	assert_string_equal(xvm_tracer_new(&d, P("%0200d", 0), true, hear, &heard, &t[1]), "no guest has so long a name");
+	trace_teardown(t[0]);
+}
+
+/* One waits by name and one by number: the older one has it. */
+static void test_trace_twice(void **state)
+{
+	struct xvm_tracer *first, *second;
+
+	(void)state;
+	assert_null(xvm_tracer_new(&d, "guest1", true, hear, &heard, &first));
+	assert_null(xvm_tracer_new(&d, "1", true, hear, &heard, &second));
+	connected(GOOD);
+	heard_line(2, "another trace of this guest was there before");
+	heard_line(3, "\"event\": \"connection\"");
+	heard_worker(GOOD);
+	xvm_tracer_free(second);
+	trace_teardown(first);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -681,6 +841,11 @@ int main(int argc, char **argv)
 		CASE(test_keep_over_worker),
 		CASE(test_keep_over_daemon),
 		CASE(test_guest_goes_without_daemon),
+		CASE(test_trace),
+		CASE(test_trace_joins),
+		CASE(test_trace_over_a_crash),
+		CASE(test_trace_limit),
+		CASE(test_trace_twice),
 	};
 	int fd, failed;
 

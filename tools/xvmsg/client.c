@@ -17,7 +17,7 @@ int xvmsg_fail(const char *what, const char *why)
 	return -1;
 }
 
-static int dial(void)
+int xvmsg_dial(void)
 {
 	static const struct timeval limit = { .tv_sec = ANSWER_LIMIT_S };
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -76,7 +76,7 @@ struct json_object *xvmsg_ask(struct json_object *request)
 {
 	const char *text = json_object_to_json_string_ext(request, JSON_C_TO_STRING_PLAIN);
 	struct json_object *answer = NULL, *ok, *error;
-	int sock = dial();
+	int sock = xvmsg_dial();
 	char *line = NULL;
 
 	if (sock < 0)

@@ -12,6 +12,7 @@ bool xvmsg_json;
 static const struct xvmsg_command *const commands[] = {
 	&xvmsg_list,
 	&xvmsg_stat,
+	&xvmsg_trace,
 	&xvmsg_ping,
 	&xvmsg_version,
 };

@@ -24,7 +24,7 @@ struct xvmsg_command {
 	int (*run)(int argc, char **argv);
 };
 
-extern const struct xvmsg_command xvmsg_list, xvmsg_stat, xvmsg_ping, xvmsg_version;
+extern const struct xvmsg_command xvmsg_list, xvmsg_stat, xvmsg_ping, xvmsg_trace, xvmsg_version;
 
 /* ---- main.c ---- */
 
@@ -38,6 +38,8 @@ int xvmsg_usage(const struct xvmsg_command *command);
 
 /* One line on standard error. Returns -1. */
 int xvmsg_fail(const char *what, const char *why);
+/* A socket to the daemon, or -1 after one line about why not. */
+int xvmsg_dial(void);
 /* The daemon's answer, or NULL after one line about what went wrong. */
 struct json_object *xvmsg_ask(struct json_object *request);
 /* A request of this command, with "guest" unless it is NULL. */
