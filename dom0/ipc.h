@@ -38,6 +38,7 @@ enum xvm_ipc_type {
 	XVM_IPC_STATS_REQ,	/* header only; answered by STATS */
 	XVM_IPC_STOP,		/* header only: drain I/O, unmap, exit 0 */
 	XVM_IPC_TRACE,		/* header only; fd 0: where copies of messages go (include/xvmsg/ctl.h) */
+	XVM_IPC_DEV_RESIZE,	/* struct xvm_ipc_dev_resize; a device that has gone is no error */
 	/* worker to supervisor */
 	XVM_IPC_HELLO = 64,	/* struct xvm_ipc_hello */
 	XVM_IPC_MAP,		/* struct xvm_ipc_map; one outstanding at most */
@@ -86,6 +87,12 @@ struct xvm_ipc_dev_del {
 	struct xvm_ipc_hdr hdr;
 	uint16_t num;
 	uint16_t forced;	/* do not wait for the guest to let go */
+};
+
+struct xvm_ipc_dev_resize {
+	struct xvm_ipc_hdr hdr;
+	uint16_t num;
+	uint64_t capacity_bytes;	/* a multiple of 512, never less than before */
 };
 
 struct xvm_ipc_map {

@@ -187,6 +187,14 @@ void bus_remove_device(struct bus *bus, uint16_t num, bool forced)
 	bus_ready(n);
 }
 
+void bus_resize_device(struct bus *bus, uint16_t num, uint64_t bytes)
+{
+	struct bus_num *n = bus_num_find(bus, num);
+
+	if (n && n->vdev && n->vdev->type->resize)
+		n->vdev->type->resize(n->vdev, bytes);
+}
+
 static void device_gone(struct bus_num *n)
 {
 	struct bus *bus = n->bus;

@@ -319,6 +319,19 @@ static void fill_config(const struct blk *blk, struct xvm_vdev *vdev)
 	memcpy(vdev->config, &config, vdev->config_bytes);
 }
 
+/* Requests in flight were checked against a smaller disk; the supervisor never shrinks one. */
+static void blk_resize(struct xvm_vdev *vdev, u64 bytes)
+{
+	struct blk *blk = vdev->model;
+	u64 capacity = htole64(bytes / BLK_SECTOR);
+
+	if (bytes % BLK_SECTOR || bytes > INT64_MAX || bytes / BLK_SECTOR < blk->sectors)
+		return;
+	blk->sectors = bytes / BLK_SECTOR;
+	memcpy(vdev->config + offsetof(struct virtio_blk_config, capacity), &capacity, sizeof(capacity));
+	xvm_vdev_config_changed(vdev);
+}
+
 static struct blk *blk_new(struct xvm_vdev *vdev, const struct xvm_ipc_dev_add *desc, int fd)
 {
 	struct blk *blk = calloc(1, sizeof(*blk));
@@ -374,4 +387,5 @@ const struct xvm_vdev_type xvm_blk_type = {
 	.kick = blk_kick,
 	.cancel = blk_cancel,
 	.reset = blk_reset,
+	.resize = blk_resize,
 };

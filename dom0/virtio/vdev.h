@@ -69,6 +69,8 @@ struct xvm_vdev_type {
 	void (*cancel)(struct xvm_vdev *vdev, struct xvm_vq *vq);
 	/* The reset is complete, nothing is in flight: back to the state after create. Optional. */
 	void (*reset)(struct xvm_vdev *vdev);
+	/* What it stores on has this many bytes from now on; it tells its driver. Optional. */
+	void (*resize)(struct xvm_vdev *vdev, u64 bytes);
 };
 
 /* What a vdev asks of whoever carries it (the bus). */

@@ -234,6 +234,14 @@ static void take_dev_del(struct worker *w, struct fdsock_msg *msg)
 	bus_remove_device(w->bus, del.num, del.forced);
 }
 
+static void take_dev_resize(struct worker *w, struct fdsock_msg *msg)
+{
+	struct xvm_ipc_dev_resize resize;
+
+	memcpy(&resize, msg->data, sizeof(resize));
+	bus_resize_device(w->bus, resize.num, resize.capacity_bytes);
+}
+
 static void take_map_reply(struct worker *w, struct fdsock_msg *msg)
 {
 	struct xvm_ipc_map_reply reply;
@@ -279,6 +287,7 @@ static const struct {
 	[XVM_IPC_DEV_DEL] = { sizeof(struct xvm_ipc_dev_del), take_dev_del },
 	[XVM_IPC_MAP_REPLY] = { sizeof(struct xvm_ipc_map_reply), take_map_reply },
 	[XVM_IPC_STATS_REQ] = { sizeof(struct xvm_ipc_hdr), take_stats_req },
+	[XVM_IPC_DEV_RESIZE] = { sizeof(struct xvm_ipc_dev_resize), take_dev_resize },
 	[XVM_IPC_STOP] = { sizeof(struct xvm_ipc_hdr), take_stop },
 	[XVM_IPC_TRACE] = { sizeof(struct xvm_ipc_hdr), take_trace },
 };

@@ -50,6 +50,29 @@ static void test_read_write(void **state)
 	assert_int_equal(f->vdev->bounced, 0);
 }
 
+/* The host enlarged the image: the driver is told, and may use the new end at once; a disk never shrinks. */
+static void test_resize(void **state)
+{
+	struct fix *f = *state;
+	u32 generation = f->vdev->generation;
+	u8 c[8];
+
+	assert_int_equal(request(f, VIRTIO_BLK_T_IN, SECTORS, 512), VIRTIO_BLK_S_IOERR);
+	f->vdev->type->resize(f->vdev, 512ull * (SECTORS + 8));
+	assert_int_equal(f->vdev->generation, generation + 1);
+	assert_true(xvm_vdev_config_read(f->vdev, 0, 8, c));
+	assert_int_equal(xvm_get64(c), SECTORS + 8);
+	assert_int_equal(request(f, VIRTIO_BLK_T_OUT, SECTORS + 7, 512), 0);
+	assert_int_equal(request(f, VIRTIO_BLK_T_IN, SECTORS + 7, 512), 0);
+	assert_int_equal(request(f, VIRTIO_BLK_T_IN, SECTORS + 8, 512), VIRTIO_BLK_S_IOERR);
+	f->vdev->type->resize(f->vdev, 512ull * SECTORS);
+	f->vdev->type->resize(f->vdev, 512ull * (SECTORS + 16) + 1);
+	assert_int_equal(f->vdev->generation, generation + 1);
+	/* The same size again is news too: somebody asked for it. */
+	f->vdev->type->resize(f->vdev, 512ull * (SECTORS + 8));
+	assert_int_equal(f->vdev->generation, generation + 2);
+}
+
 /* Header, data and status cut in odd places, in an indirect table. */
 static void test_odd_layout(void **state)
 {
@@ -331,6 +354,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(test_config), CASE(test_read_write), CASE(test_odd_layout),
+		CASE(test_config), CASE(test_resize), CASE(test_odd_layout),
 		CASE(test_get_id), CASE(test_short), CASE(test_truncated),
 		CASE_ON(test_write_through, setup_down), CASE(test_bad_requests),
 		CASE_ON(test_read_only, setup_read_only), CASE(test_malformed),
