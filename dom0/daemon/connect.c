@@ -156,20 +156,8 @@ static void add_device(struct xvm_disk *disk, int fd)
 
 	memcpy(msg.serial, disk->vdev, sizeof(msg.serial));
 	disk->in_worker = true;
+	xvm_daemon_settle_later(disk->guest->daemon);
 	xvm_worker_add_device(disk->guest->worker, &msg, fd);
-}
-
-static bool same_image(const struct xvm_image *a, const struct xvm_image *b)
-{
-	return a->kind == b->kind && a->id.block == b->id.block && a->id.dev == b->id.dev && a->id.ino == b->id.ino;
-}
-
-/* The guest does without this disk until it connects again. */
-static void leave_out(struct xvm_disk *disk, const char *why)
-{
-	disk->broken = true;
-	xvm_disk_log(disk, LOG_ERR, "left out: %s", why);
-	xvm_disk_show_error(disk, why);
 }
 
 static void on_opened(void *arg, const struct xvm_opened *opened, int fd)
@@ -178,9 +166,9 @@ static void on_opened(void *arg, const struct xvm_opened *opened, int fd)
 
 	disk->opener = NULL;
 	if (opened->err) {
-		leave_out(disk, opened->why);
-	} else if (!same_image(&opened->image, &disk->image)) {
-		leave_out(disk, "target= names another file than at creation; put the image back, or destroy and create the guest");
+		xvm_disk_fail(disk, opened->why);
+	} else if (!xvm_image_same(&opened->image, &disk->image)) {
+		xvm_disk_fail(disk, "target= names another file than at creation; put the image back, or destroy and create the guest");
 	} else {
 		disk->image = opened->image;
 		add_device(disk, fd);
@@ -202,11 +190,13 @@ static bool next_device(struct xvm_guest *guest)
 			add_device(disk, -1);
 			continue;
 		}
+		if (disk->resizing)
+			return true;	/* on_grown goes on */
 		if (!disk->opener)
 			disk->opener = xvm_opener_start(guest->daemon->base, &disk->request, true, on_opened, disk);
 		if (disk->opener)
 			return true;
-		leave_out(disk, "no process to open its image could be started");
+		xvm_disk_fail(disk, "no process to open its image could be started");
 	}
 	return false;
 }

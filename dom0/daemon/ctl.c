@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "ctl.h"
+#include "ctl_priv.h"
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/listener.h>
-#include <json-c/json.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -25,7 +24,8 @@ struct client {
 	struct bufferevent *buffer;
 	struct event *stats_limit;
 	struct xvm_tracer *tracer;
-	u32 stat_domid;		/* waiting for this guest's counters */
+	u32 stat_domid;		/* waiting for this guest's counters, or */
+	struct xvm_op *op;	/* for this */
 	bool waiting, last;	/* last: close when everything is written */
 };
 
@@ -48,6 +48,7 @@ static void client_free(struct client *client)
 	*at = client->next;
 	client->ctl->num_clients--;
 	xvm_tracer_free(client->tracer);
+	xvm_op_cancel(client->op);
 	if (client->stats_limit)
 		event_free(client->stats_limit);
 	if (client->buffer)
@@ -55,7 +56,7 @@ static void client_free(struct client *client)
 	free(client);
 }
 
-static void answer(struct client *client, struct json_object *json)
+void xvm_ctl_answer(struct client *client, struct json_object *json)
 {
 	struct evbuffer *out = bufferevent_get_output(client->buffer);
 	const char *text = json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
@@ -63,9 +64,37 @@ static void answer(struct client *client, struct json_object *json)
 	evbuffer_add(out, text, strlen(text));
 	evbuffer_add(out, "\n", 1);
 	json_object_put(json);
+	/* Lines that came meanwhile have their turn. */
+	if (client->waiting)
+		bufferevent_trigger(client->buffer, EV_READ, BEV_TRIG_DEFER_CALLBACKS);
+	client->waiting = false;
+	client->op = NULL;
 }
 
-static struct json_object *new_answer(bool ok)
+struct xvm_daemon *xvm_ctl_daemon(const struct client *client)
+{
+	return client->ctl->daemon;
+}
+
+void xvm_ctl_wait(struct client *client, struct xvm_op *op)
+{
+	if (!op) {
+		xvm_ctl_error(client, "xvmsgd is out of memory");
+		return;
+	}
+	client->op = op;
+	client->waiting = true;
+}
+
+const char *xvm_ctl_text(struct json_object *request, const char *key)
+{
+	struct json_object *value;
+
+	return json_object_object_get_ex(request, key, &value) && json_object_is_type(value, json_type_string) ?
+	       json_object_get_string(value) : NULL;
+}
+
+struct json_object *xvm_ctl_new(bool ok)
 {
 	struct json_object *json = json_object_new_object();
 
@@ -73,12 +102,12 @@ static struct json_object *new_answer(bool ok)
 	return json;
 }
 
-static void answer_error(struct client *client, const char *error)
+void xvm_ctl_error(struct client *client, const char *error)
 {
-	struct json_object *json = new_answer(false);
+	struct json_object *json = xvm_ctl_new(false);
 
 	json_object_object_add(json, "error", json_object_new_string(error));
-	answer(client, json);
+	xvm_ctl_answer(client, json);
 }
 
 static void answer_stat(struct client *client)
@@ -86,15 +115,14 @@ static void answer_stat(struct client *client)
 	struct xvm_guest *guest = xvm_guest_find(client->ctl->daemon, client->stat_domid);
 	struct json_object *json;
 
-	client->waiting = false;
 	event_del(client->stats_limit);
 	if (!guest) {
-		answer_error(client, "the guest has just gone");
+		xvm_ctl_error(client, "the guest has just gone");
 		return;
 	}
-	json = new_answer(true);
+	json = xvm_ctl_new(true);
 	json_object_object_add(json, "guest", xvm_report_stat(guest));
-	answer(client, json);
+	xvm_ctl_answer(client, json);
 }
 
 static void on_stats_limit(evutil_socket_t fd, short what, void *arg)
@@ -109,7 +137,7 @@ void xvm_ctl_stats_came(struct xvm_guest *guest)
 	struct client *client;
 
 	for (client = the_ctl ? the_ctl->clients : NULL; client; client = client->next)
-		if (client->waiting && client->stat_domid == guest->domid)
+		if (client->waiting && !client->op && client->stat_domid == guest->domid)
 			answer_stat(client);
 }
 
@@ -129,12 +157,12 @@ static void do_stat(struct client *client, struct json_object *request)
 	struct xvm_guest *guest;
 
 	if (!word) {
-		answer_error(client, "stat needs a guest, by name or domain id");
+		xvm_ctl_error(client, "stat needs a guest, by name or domain id");
 		return;
 	}
 	guest = xvm_guest_by_word(client->ctl->daemon, word);
 	if (!guest) {
-		answer_error(client, "no such guest with devices of ours; xvmsg list shows them");
+		xvm_ctl_error(client, "no such guest with devices of ours; xvmsg list shows them");
 		return;
 	}
 	client->stat_domid = guest->domid;
@@ -168,45 +196,51 @@ static void do_trace(struct client *client, struct json_object *request)
 	struct json_object *wait;
 
 	if (!word) {
-		answer_error(client, "trace needs a guest, by name or domain id");
+		xvm_ctl_error(client, "trace needs a guest, by name or domain id");
 		return;
 	}
 	if (evbuffer_get_length(bufferevent_get_output(client->buffer))) {
-		answer_error(client, "trace has to be the only command of its connection");
+		xvm_ctl_error(client, "trace has to be the only command of its connection");
 		return;
 	}
 	error = xvm_tracer_new(client->ctl->daemon, word,
 			       json_object_object_get_ex(request, "wait", &wait) && json_object_get_boolean(wait),
 			       say_to_tracer, client, &client->tracer);
 	if (error)
-		answer_error(client, error);
+		xvm_ctl_error(client, error);
 	else
 		bufferevent_set_timeouts(client->buffer, NULL, NULL);
 }
 
 static void do_list(struct client *client, struct json_object *request)
 {
-	struct json_object *json = new_answer(true);
+	struct xvm_guest *guest = NULL;
+	struct json_object *json;
 
-	(void)request;
-	json_object_object_add(json, "guests", xvm_report_list(client->ctl->daemon));
-	answer(client, json);
+	if (json_object_object_get_ex(request, "guest", NULL)) {
+		guest = xvm_ctl_guest(client, request);
+		if (!guest)
+			return;
+	}
+	json = xvm_ctl_new(true);
+	json_object_object_add(json, "guests", xvm_report_list(client->ctl->daemon, guest));
+	xvm_ctl_answer(client, json);
 }
 
 static void do_version(struct client *client, struct json_object *request)
 {
-	struct json_object *json = new_answer(true);
+	struct json_object *json = xvm_ctl_new(true);
 
 	(void)request;
 	json_object_object_add(json, "version", json_object_new_string(XVM_VERSION));
 	json_object_object_add(json, "pid", json_object_new_int(getpid()));
-	answer(client, json);
+	xvm_ctl_answer(client, json);
 }
 
 static void do_ping(struct client *client, struct json_object *request)
 {
 	(void)request;
-	answer(client, new_answer(true));
+	xvm_ctl_answer(client, xvm_ctl_new(true));
 }
 
 static void serve(struct client *client, const char *line)
@@ -217,6 +251,8 @@ static void serve(struct client *client, const char *line)
 	} commands[] = {
 		{ "ping", do_ping }, { "version", do_version }, { "list", do_list }, { "stat", do_stat },
 		{ "trace", do_trace },
+		{ "attach", xvm_ctl_attach }, { "detach", xvm_ctl_detach }, { "show", xvm_ctl_show },
+		{ "set", xvm_ctl_set }, { "records", xvm_ctl_records }, { "forget", xvm_ctl_forget },
 	};
 	struct json_object *request = json_tokener_parse(line), *word;
 	const char *name = "";
@@ -230,7 +266,8 @@ static void serve(struct client *client, const char *line)
 	if (i < XVM_ARRAY_SIZE(commands))
 		commands[i].serve(client, request);
 	else
-		answer_error(client, "unknown command; known are ping, version, list, stat, trace");
+		xvm_ctl_error(client, "unknown command; known are ping, version, list, stat, trace, attach, detach, show, set, "
+				      "records, forget");
 	json_object_put(request);
 }
 
@@ -262,7 +299,9 @@ static void on_event(struct bufferevent *buffer, short what, void *arg)
 	struct client *client = arg;
 
 	/* A client may close its writing half and still wait for answers. */
-	if (what & BEV_EVENT_EOF && (client->waiting || evbuffer_get_length(bufferevent_get_output(buffer))))
+	if (what & BEV_EVENT_TIMEOUT && client->waiting)
+		bufferevent_enable(buffer, EV_READ | EV_WRITE);	/* it is we who take long */
+	else if (what & BEV_EVENT_EOF && (client->waiting || evbuffer_get_length(bufferevent_get_output(buffer))))
 		client->last = true;
 	else
 		client_free(client);

@@ -3,7 +3,11 @@
  * The control socket: root's questions to the supervisor. One JSON object per
  * line each way:
  *   {"cmd": "ping"} {"cmd": "version"} {"cmd": "list"} {"cmd": "stat", "guest": "NAME or DOMID"}
- * answered by {"ok": true, ...} or {"ok": false, "error": "one line"}.
+ *   {"cmd": "attach", "guest": .., "spec": "type=..", "persist": bool, "wait_s": N}
+ *   {"cmd": "detach", "guest": .., "device": "NAME or NUMBER", "force": bool, "wait_s": N}
+ *   {"cmd": "show", "guest": .., "device": ..} {"cmd": "set", "guest": .., "device": .., "key": "size", "value": ..}
+ *   {"cmd": "records"} {"cmd": "forget", "uuid": ..}
+ * each answered, when it is done, by {"ok": true, ...} or {"ok": false, "error": "one line"}.
  *
  *   {"cmd": "trace", "guest": "NAME or DOMID", "wait": true}
  * is the only command of its connection, which stays open. After {"ok": true}

@@ -2,7 +2,10 @@
 /*
  * The supervisor's records, and who does what with them:
  *   guests.c   a record per guest with disks of ours; watch events; a guest's end
- *   disk.c     one virtio_disk node: adoption, refusal, removal
+ *   disk.c     one device: adoption, refusal, removal; most are virtio_disk nodes
+ *   own.c      devices that xl does not know
+ *   record.c   the files that keep those
+ *   op.c       what a client of the control socket waits for
  *   decide.c   what to do about a node, as a pure function
  *   link.c     the bus node of a guest: offer, states, removal
  *   connect.c  handshake to running worker
@@ -31,7 +34,7 @@
 #include "options.h"
 
 #define XVM_MAX_DEVICES 256		/* of one guest */
-#define XVM_VDEV_BYTES 20		/* what a serial number has room for */
+#define XVM_VDEV_BYTES XVM_NAME_MAX
 #define XVM_NAME_BYTES 128
 #define XVM_UUID_BYTES 40
 
@@ -55,20 +58,41 @@ struct xvm_daemon {
 	void (*stopped)(struct xvm_daemon *daemon);	/* stopping, and no worker is left */
 };
 
-/* One virtio_disk node of xl's, and the device it became. */
+/*
+ * Numbers of our own devices: behind those of xl's, so that a Linux guest names
+ * xl's first, whatever was attached before.
+ */
+#define XVM_FIRST_OWN_NUM 32768u
+#define XVM_LAST_OWN_NUM 59999u
+#define XVM_LAST_NUM 65535u
+
+/* What the operator wants of a device of our own. */
+enum xvm_wish {
+	XVM_WISH_STAY,
+	XVM_WISH_LEAVE,		/* when the guest lets go */
+	XVM_WISH_LEAVE_NOW,
+};
+
+/* One virtio_disk node of xl's, or a device of our own, and what it became on the bus. */
 struct xvm_disk {
 	struct xvm_disk *next;
 	struct xvm_guest *guest;
 	u32 devid;			/* xl's number */
-	u16 num;			/* ours, on the bus; 0: none yet */
+	u16 num;			/* ours, on the bus; 0: none yet; own and new: as recorded */
 	enum xvm_disk_phase phase;
 	u64 mark;			/* stands in the node: not another one at the same place */
 	bool orphan;			/* the node is gone or another's: never write to it */
 	bool forced;			/* removal does not wait for the guest */
 	bool in_worker;
-	bool driver_ok, broken, lock_busy;
+	bool driver_ok, broken, lock_busy, resizing;
 	bool discard;
-	char vdev[XVM_VDEV_BYTES + 1];
+	char vdev[XVM_VDEV_BYTES + 1];	/* its name; xl's vdev= */
+	bool own;			/* no node stands for it: see own.c */
+	bool persist;			/* own: in the guest's record */
+	bool recorded;			/* own: was read from there */
+	enum xvm_wish wish;		/* own */
+	u64 id;				/* own: tells it from a later one of the same name */
+	char why[XVM_WHY_BYTES];	/* why it was refused, or is broken */
 	struct xvm_image_request request;
 	struct xvm_image image;
 	struct xvm_node_view view;	/* of the scan going on */
@@ -108,8 +132,10 @@ struct xvm_guest {
 	struct xvm_daemon *daemon;
 	u32 domid;
 	char name[XVM_NAME_BYTES], uuid[XVM_UUID_BYTES];
+	bool records_read;
 	struct xvm_disk *disks;
 	u64 nums_used[65536 / 64];	/* device numbers given out in this life of the guest */
+	u32 last_own_num;
 	struct xvm_link link;
 	struct xvm_worker *worker;
 	u32 pages_held;			/* of the budget, over all areas */
@@ -140,12 +166,16 @@ void xvm_guests_settle(struct xvm_daemon *daemon);
 /* Every bus and disk closed, in order; calls daemon->stopped in the end. */
 void xvm_guests_stop(struct xvm_daemon *daemon);
 struct xvm_guest *xvm_guest_find(struct xvm_daemon *daemon, u32 domid);
+/* By domain id, or else by name, among all domains that live; with a record from now on. NULL: no such domain. */
+struct xvm_guest *xvm_guest_get(struct xvm_daemon *daemon, const char *word);
 void xvm_guest_dirty(struct xvm_guest *guest);
 /*
  * A device number that is always the same for the same vdev where that can be: a
  * guest that keeps its devices over a restart, a save or a move finds them by it.
  */
 u16 xvm_guest_number(struct xvm_guest *guest, u32 devid);
+/* For a device of our own: the number of its record if it is free, else a new one. */
+u16 xvm_guest_own_number(struct xvm_disk *disk);
 struct xvm_disk *xvm_guest_disk_by_num(struct xvm_guest *guest, u32 num);
 void xvm_guests_free(struct xvm_daemon *daemon);
 
@@ -165,6 +195,24 @@ void xvm_disk_close(struct xvm_disk *disk);
 /* state of a connected disk's node: 4 with a driver, else 2. */
 void xvm_disk_show_driver(struct xvm_disk *disk, bool driver_ok);
 void xvm_disk_show_error(struct xvm_disk *disk, const char *why);
+
+/* From now on its worker and the guest do without it; a device of our own goes altogether. */
+void xvm_disk_fail(struct xvm_disk *disk, const char *why);
+/* The device of this guest with that name, or that number; NULL: there is none. */
+struct xvm_disk *xvm_disk_find(struct xvm_guest *guest, const char *word);
+
+/* ---- own.c ---- */
+
+/*
+ * A new device of our own, looked at and put on the bus by xvm_guests_settle. A
+ * missing name is made up. Returns 0, or negative errno with a line in why.
+ */
+int xvm_own_new(struct xvm_guest *guest, const struct xvm_spec *spec, bool persist, struct xvm_disk **disk,
+		char why[XVM_WHY_BYTES]);
+void xvm_own_leave(struct xvm_disk *disk, bool now);
+/* What decide.h wants to know, for a device without a node. */
+void xvm_own_look(const struct xvm_disk *disk, struct xvm_node_view *view);
+void xvm_own_spec(const struct xvm_disk *disk, struct xvm_spec *spec);
 
 /* ---- link.c ---- */
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * One virtio_disk node of xl's: adoption, refusal, removal. Every write to the
+ * One device: adoption, refusal, removal. Most are virtio_disk nodes of xl's;
+ * for those of our own (own.c) there is no node. Every write to a
  * node happens in a transaction that first sees that it is still the same node
  * (our mark stands in it) and that xl has not begun to remove it: libxl writes
  * the same `state`, and a write to a removed node would make it anew.
@@ -75,6 +76,10 @@ void xvm_disk_look(struct xvm_disk *disk, u32 txn, struct xvm_node_view *view)
 	struct xvm_store *store = disk->guest->daemon->store;
 	char path[XVM_STORE_PATH_BYTES];
 
+	if (disk->own) {
+		xvm_own_look(disk, view);
+		return;
+	}
 	memset(view, 0, sizeof(*view));
 	xvm_disk_backend_path(disk, "", path);
 	view->exists = xvm_store_exists(store, txn, path);
@@ -128,7 +133,7 @@ static void write_node(const struct node_write *w)
 {
 	int err;
 
-	if (w->disk->orphan)
+	if (w->disk->orphan || w->disk->own)
 		return;
 	err = xvm_store_transact(w->disk->guest->daemon->store, write_body, (void *)w);
 	if (err == -ESTALE)
@@ -140,6 +145,7 @@ static void write_node(const struct node_write *w)
 void xvm_disk_show_driver(struct xvm_disk *disk, bool driver_ok)
 {
 	disk->driver_ok = driver_ok;
+	xvm_daemon_settle_later(disk->guest->daemon);
 	if (disk->phase == XVM_DISK_READY)
 		write_node(&(struct node_write){ .disk = disk,
 						 .state = driver_ok ? XVM_BUS_CONNECTED : XVM_BUS_INIT_WAIT });
@@ -154,15 +160,41 @@ void xvm_disk_show_error(struct xvm_disk *disk, const char *why)
 static void refuse(struct xvm_disk *disk, const char *why)
 {
 	xvm_disk_log(disk, LOG_ERR, "%s", why);
+	snprintf(disk->why, sizeof(disk->why), "%s", why);
 	write_node(&(struct node_write){ .disk = disk, .closing = true, .remove_state = true, .error = why });
 	disk->phase = XVM_DISK_CLOSED;
+	/* One that stands in a record stays to be seen, and in the record. */
+	disk->orphan |= disk->own && !disk->recorded;
 	xvm_guest_dirty(disk->guest);
+}
+
+void xvm_disk_fail(struct xvm_disk *disk, const char *why)
+{
+	snprintf(disk->why, sizeof(disk->why), "%s", why);
+	disk->broken = true;
+	xvm_disk_log(disk, LOG_ERR, "left out: %s", why);
+	xvm_disk_show_error(disk, why);
+	xvm_daemon_settle_later(disk->guest->daemon);
+}
+
+struct xvm_disk *xvm_disk_find(struct xvm_guest *guest, const char *word)
+{
+	struct xvm_disk *disk;
+	u32 num;
+
+	if (!xvm_parse_u32(word, strlen(word), XVM_LAST_NUM, &num))
+		return xvm_guest_disk_by_num(guest, num);
+	for (disk = guest->disks; disk; disk = disk->next)
+		if (!strcmp(disk->vdev, word))
+			return disk;
+	return NULL;
 }
 
 void xvm_disk_close(struct xvm_disk *disk)
 {
 	write_node(&(struct node_write){ .disk = disk, .state = XVM_BUS_CLOSED, .closing = true });
 	disk->phase = XVM_DISK_CLOSED;
+	disk->orphan |= disk->own;
 	xvm_guest_dirty(disk->guest);
 }
 
@@ -274,6 +306,8 @@ static int adopt_body(struct xvm_store *store, u32 txn, void *arg)
 	struct xvm_node_view view;
 	int err;
 
+	if (a->disk->own)
+		return xvm_link_make(a->disk->guest, txn, &a->link_id, &a->link_taken_over);
 	xvm_disk_look(a->disk, txn, &view);
 	if (!view.exists || !view.has_state || !view.online || view.state == XVM_BUS_CLOSING)
 		return -ESTALE;
@@ -296,6 +330,16 @@ static int adopt_body(struct xvm_store *store, u32 txn, void *arg)
 	return xvm_store_write_u32(store, txn, path, XVM_BUS_INIT_WAIT);
 }
 
+static void log_adopted(struct xvm_disk *disk)
+{
+	if (disk->image.kind != XVM_KIND_BLK)
+		xvm_disk_log(disk, LOG_INFO, "adopted as device %u: %s", disk->num, xvm_kind_name(disk->image.kind));
+	else
+		xvm_disk_log(disk, LOG_INFO, "adopted as device %u: %s, %llu bytes%s%s", disk->num,
+			     disk->request.target, (unsigned long long)disk->image.bytes,
+			     disk->request.read_only ? ", read-only" : "", disk->image.direct ? "" : ", no direct I/O");
+}
+
 static void adopt(struct xvm_disk *disk)
 {
 	struct adopt a = { .disk = disk, .mark = xvm_random_u64() };
@@ -313,12 +357,12 @@ static void adopt(struct xvm_disk *disk)
 	} else {
 		disk->mark = a.mark;
 		disk->phase = XVM_DISK_READY;
-		disk->num = xvm_guest_number(disk->guest, disk->devid);
-		xvm_disk_log(disk, LOG_INFO, "adopted as device %u: %s, %llu bytes%s%s", disk->num,
-			     disk->request.target, (unsigned long long)disk->image.bytes,
-			     disk->request.read_only ? ", read-only" : "", disk->image.direct ? "" : ", no direct I/O");
+		disk->num = disk->own ? xvm_guest_own_number(disk) :
+					xvm_guest_number(disk->guest, disk->devid);
+		log_adopted(disk);
 		xvm_link_made(disk->guest, a.link_id, a.link_taken_over);
 		xvm_connect_go_on(disk->guest);
+		xvm_daemon_settle_later(disk->guest->daemon);	/* somebody may wait for this */
 	}
 }
 
@@ -365,12 +409,13 @@ static void begin_adoption(struct xvm_disk *disk)
 	if (guest->daemon->stopping)
 		return;
 	disk->mark = 0;
+	disk->why[0] = 0;
 	disk->orphan = disk->forced = disk->broken = disk->lock_busy = false;
-	if (xvm_store_transact(guest->daemon->store, read_body, &r)) {
+	if (!disk->own && xvm_store_transact(guest->daemon->store, read_body, &r)) {
 		r.why = "its node cannot be read";
-	} else if (!r.why && has_vbd(guest, XVM_STORE_NO_TXN)) {
+	} else if (!disk->own && !r.why && has_vbd(guest, XVM_STORE_NO_TXN)) {
 		r.why = mixed_text;
-	} else if (!r.why && (count_devices(guest) >= XVM_MAX_DEVICES)) {
+	} else if (!r.why && count_devices(guest) >= XVM_MAX_DEVICES) {
 		snprintf(why, sizeof(why), "the guest has %u devices, the limit; use fewer disks", XVM_MAX_DEVICES);
 		r.why = why;
 	}
@@ -379,6 +424,10 @@ static void begin_adoption(struct xvm_disk *disk)
 			"then sda to sdp";
 	if (r.why) {
 		refuse(disk, r.why);
+		return;
+	}
+	if (disk->own && disk->image.kind != XVM_KIND_BLK) {
+		adopt(disk);
 		return;
 	}
 	disk->phase = XVM_DISK_OPENING;
@@ -401,7 +450,9 @@ static void leave(struct xvm_disk *disk, bool forced)
 		xvm_disk_left(disk);
 		return;
 	}
-	xvm_timer(disk->limit, forced ? XVM_STOP_LIMIT_MS : XVM_ASK_LIMIT_MS);
+	/* Who asked for one of our own may force it; xl cannot ask again. */
+	if (forced || !disk->own)
+		xvm_timer(disk->limit, forced ? XVM_STOP_LIMIT_MS : XVM_ASK_LIMIT_MS);
 	xvm_worker_del_device(disk->guest->worker, disk->num, forced);
 }
 

@@ -9,11 +9,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "keep.h"
+#include "op.h"
+#include "record.h"
 #include "trace.h"
 #include "worker.h"
 
 #define TOKEN_DISKS "disks"
 #define TOKEN_DOMAINS "domains"
+#define TOKEN_NEW "new"
 #define TOKEN_FRONT "front "
 
 static void disks_dir(const struct xvm_daemon *daemon, char path[XVM_STORE_PATH_BYTES])
@@ -58,6 +61,34 @@ u16 xvm_guest_number(struct xvm_guest *guest, u32 devid)
 		for (num = 65535; num > 1 && num_is_used(guest, num); num--)
 			;
 	guest->nums_used[num / 64] |= 1ull << num % 64;
+	return (u16)num;
+}
+
+static bool num_is_free(const struct xvm_disk *whose, u32 num)
+{
+	const struct xvm_guest *guest = whose->guest;
+	const struct xvm_disk *disk;
+
+	for (disk = guest->disks; disk; disk = disk->next)
+		if (disk != whose && disk->num == num && disk->phase != XVM_DISK_NEW && disk->phase != XVM_DISK_OPENING)
+			return false;
+	return num && !num_is_used(guest, num);
+}
+
+/*
+ * In a circle, so that the number given last comes last again: a worker keeps one
+ * until the guest has released it.
+ */
+u16 xvm_guest_own_number(struct xvm_disk *disk)
+{
+	u32 num = disk->guest->last_own_num;
+
+	if (num_is_free(disk, disk->num))
+		return disk->num;
+	do
+		num = num < XVM_FIRST_OWN_NUM || num >= XVM_LAST_OWN_NUM ? XVM_FIRST_OWN_NUM : num + 1;
+	while (!num_is_free(disk, num));
+	disk->guest->last_own_num = num;
 	return (u16)num;
 }
 
@@ -131,17 +162,28 @@ static void read_name(struct xvm_guest *guest)
 		guest->name[len] = 0;
 }
 
-static void read_uuid(struct xvm_guest *guest)
+/* Becomes part of a path: what is no plain word is none. */
+static void uuid_of(struct xvm_daemon *daemon, u32 domid, char uuid[XVM_UUID_BYTES])
 {
 	char path[XVM_STORE_PATH_BYTES], text[XVM_STORE_PATH_BYTES];
-	const char *uuid;
+	const char *word;
 
-	xvm_store_path(path, "/local/domain/%u/vm", guest->domid);
-	if (xvm_store_read(guest->daemon->store, XVM_STORE_NO_TXN, path, text, sizeof(text)) <= 0)
+	uuid[0] = 0;
+	xvm_store_path(path, "/local/domain/%u/vm", domid);
+	if (xvm_store_read(daemon->store, XVM_STORE_NO_TXN, path, text, sizeof(text)) <= 0)
 		return;
-	uuid = strrchr(text, '/');
-	if (uuid && strlen(uuid + 1) < sizeof(guest->uuid))
-		strcpy(guest->uuid, uuid + 1);
+	word = strrchr(text, '/');
+	if (word && strlen(word + 1) < XVM_UUID_BYTES && xvm_record_uuid_ok(word + 1))
+		strcpy(uuid, word + 1);
+}
+
+static void read_uuid(struct xvm_guest *guest)
+{
+	char uuid[XVM_UUID_BYTES];
+
+	uuid_of(guest->daemon, guest->domid, uuid);
+	if (*uuid)
+		strcpy(guest->uuid, uuid);
 }
 
 static void see_disk(void *arg, const char *name)
@@ -153,7 +195,7 @@ static void see_disk(void *arg, const char *name)
 	if (xvm_parse_u32(name, strlen(name), 0xffffffffu, &devid))
 		return;
 	for (; *at; at = &(*at)->next)
-		if ((*at)->devid == devid)
+		if (!(*at)->own && (*at)->devid == devid)
 			return;
 	/* At the end: device numbers follow the order of the guest file. */
 	disk = xvm_disk_new(guest, devid);
@@ -184,12 +226,17 @@ static void scan(struct xvm_guest *guest)
 	guest->alive = store->ops->domain_alive(store, guest->domid);
 	read_name(guest);
 	read_uuid(guest);
+	xvm_record_read(guest);
 	if (xvm_store_transact(store, scan_body, guest) < 0) {
 		log_err("guest %u: xenstore cannot be read", guest->domid);
 		return;
 	}
-	for (disk = guest->disks; disk; disk = disk->next)
+	for (disk = guest->disks; disk; disk = disk->next) {
 		xvm_disk_step(disk, xvm_disk_decide(disk->phase, &disk->view));
+		/* A failed one of the guest's record, which nothing else would end. */
+		disk->orphan |= disk->own && disk->phase == XVM_DISK_CLOSED &&
+				(!guest->alive || disk->wish != XVM_WISH_STAY);
+	}
 }
 
 /* ---- settling ---- */
@@ -270,8 +317,11 @@ static void collect_garbage(struct xvm_guest *guest)
 {
 	struct xvm_store *store = guest->daemon->store;
 	char path[XVM_STORE_PATH_BYTES], stop[XVM_STORE_PATH_BYTES];
+	const struct xvm_disk *disk = guest->disks;
 
-	if (guest->alive || !guest->disks || !all_idle(guest))
+	while (disk && disk->own)
+		disk = disk->next;
+	if (guest->alive || !disk || !all_idle(guest))
 		return;
 	xvm_store_path(path, "/libxl/%u", guest->domid);
 	if (xvm_store_exists(store, XVM_STORE_NO_TXN, path))
@@ -297,9 +347,12 @@ static void settle_guest(struct xvm_guest *guest)
 	if (guest->daemon->stopping && link_is_idle(guest) && !guest->link.left_open)
 		close_disks(guest, XVM_DISK_READY);
 	collect_garbage(guest);
+	xvm_ops_look(guest);
 	forget_orphans(guest);
 	if (!guest->disks && !guest->dirty && link_is_idle(guest)) {
 		xvm_link_remove(guest);
+		if (!guest->alive)
+			xvm_record_end(guest);
 		guest_free(guest);
 	}
 }
@@ -353,6 +406,51 @@ static void see_guest(void *arg, const char *name)
 		xvm_guest_dirty(guest);
 }
 
+struct find_name {
+	struct xvm_daemon *daemon;
+	const char *name;
+	u32 domid;
+};
+
+static void match_name(void *arg, const char *number)
+{
+	struct find_name *find = arg;
+	char path[XVM_STORE_PATH_BYTES], text[XVM_NAME_BYTES];
+	u32 domid;
+
+	if (xvm_parse_u32(number, strlen(number), 0x7fef, &domid))
+		return;
+	xvm_store_path(path, "/local/domain/%u/name", domid);
+	if (xvm_store_read(find->daemon->store, XVM_STORE_NO_TXN, path, text, sizeof(text)) > 0 &&
+	    !strcmp(text, find->name))
+		find->domid = domid;
+}
+
+struct xvm_guest *xvm_guest_get(struct xvm_daemon *daemon, const char *word)
+{
+	struct find_name find = { .daemon = daemon, .name = word, .domid = daemon->own_domid };
+	struct xvm_guest *guest;
+	char number[16];
+
+	if (xvm_parse_u32(word, strlen(word), 0x7fef, &find.domid))
+		daemon->store->ops->list(daemon->store, XVM_STORE_NO_TXN, "/local/domain", match_name, &find);
+	/* Not ourselves, nor a domain that is going. */
+	if (find.domid == daemon->own_domid || !daemon->store->ops->domain_alive(daemon->store, find.domid))
+		return NULL;
+	guest = xvm_guest_find(daemon, find.domid);
+	if (guest)
+		return guest;
+	snprintf(number, sizeof(number), "%u", find.domid);
+	see_guest(daemon, number);
+	guest = xvm_guest_find(daemon, find.domid);
+	if (guest) {
+		/* The name and the record are wanted now. */
+		guest->dirty = false;
+		scan(guest);
+	}
+	return guest;
+}
+
 static void all_dirty(struct xvm_daemon *daemon)
 {
 	struct xvm_guest *guest;
@@ -398,6 +496,26 @@ static void on_front(struct xvm_daemon *daemon, const char *number)
 	xvm_daemon_settle_later(daemon);
 }
 
+/* A domain without disks of ours may have a record. */
+static void see_domain(void *arg, const char *name)
+{
+	struct xvm_daemon *daemon = arg;
+	char uuid[XVM_UUID_BYTES];
+	u32 domid;
+
+	if (xvm_parse_u32(name, strlen(name), 0x7fef, &domid) || xvm_guest_find(daemon, domid) ||
+	    !daemon->store->ops->domain_alive(daemon->store, domid))
+		return;
+	uuid_of(daemon, domid, uuid);
+	if (xvm_record_exists(daemon, domid, uuid))
+		see_guest(daemon, name);
+}
+
+static void see_domains(struct xvm_daemon *daemon)
+{
+	daemon->store->ops->list(daemon->store, XVM_STORE_NO_TXN, "/local/domain", see_domain, daemon);
+}
+
 int xvm_guests_on_store(struct xvm_daemon *daemon)
 {
 	char path[XVM_STORE_PATH_BYTES], token[XVM_STORE_TOKEN_BYTES];
@@ -408,6 +526,8 @@ int xvm_guests_on_store(struct xvm_daemon *daemon)
 			on_disks(daemon, path);
 		else if (!strcmp(token, TOKEN_DOMAINS))
 			all_dirty(daemon);
+		else if (!strcmp(token, TOKEN_NEW))
+			see_domains(daemon);
 		else if (!strncmp(token, TOKEN_FRONT, strlen(TOKEN_FRONT)))
 			on_front(daemon, token + strlen(TOKEN_FRONT));
 	}
@@ -448,5 +568,7 @@ int xvm_guests_start(struct xvm_daemon *daemon)
 	err = store->ops->watch(store, path, TOKEN_DISKS);
 	if (!err)
 		err = store->ops->watch(store, "@releaseDomain", TOKEN_DOMAINS);
+	if (!err)
+		err = store->ops->watch(store, "@introduceDomain", TOKEN_NEW);
 	return err;
 }

@@ -135,6 +135,34 @@ static int open_blk(const char *path, bool read_only, struct xvm_image *image, i
 	return 0;
 }
 
+/* Only ever larger, and only a file: what a block device is, others decide. */
+static int grow(const char *path, int fd, u64 bytes, struct xvm_image *image, char *why)
+{
+	if (image->id.block)
+		return refuse(why, -EINVAL, "image " SHORT " is a block device of %llu bytes; enlarge it, then say size=image",
+			      path, (unsigned long long)image->bytes);
+	if (ftruncate(fd, (off_t)bytes))
+		return refuse(why, -errno, "image " SHORT " cannot be enlarged to %llu bytes: %s", path,
+			      (unsigned long long)bytes, strerror(errno));
+	image->bytes = bytes;
+	return 0;
+}
+
+static int open_grown(const char *path, const struct xvm_image_request *request, struct xvm_image *image, int *fd,
+		      char *why)
+{
+	int err = open_blk(path, request->read_only, image, fd, why);
+
+	if (err || request->grow_to <= image->bytes)
+		return err;
+	err = grow(path, *fd, request->grow_to, image, why);
+	if (err) {
+		close(*fd);
+		*fd = -1;
+	}
+	return err;
+}
+
 static u32 line_of(const char *text, size_t at)
 {
 	u32 line = 1;
@@ -195,7 +223,10 @@ int xvm_image_open(const struct xvm_image_request *request, struct xvm_image *im
 		return refuse(why, -EPERM, "descriptor " SHORT " is a link to elsewhere; put the file itself there",
 			      request->target);
 	if (!below_descriptors(real))
-		return open_blk(real, request->read_only, image, fd, why);
+		return open_grown(real, request, image, fd, why);
+	if (request->plain)
+		return refuse(why, -EINVAL, "path=" SHORT " lies among the descriptors and is no image; say what it says",
+			      request->target);
 	err = read_descriptor(real, &desc, why);
 	if (err)
 		return err;
@@ -207,7 +238,12 @@ int xvm_image_open(const struct xvm_image_request *request, struct xvm_image *im
 		return err;
 	if (below_descriptors(real))
 		return refuse(why, -EINVAL, "descriptor " SHORT ": path= names another descriptor", request->target);
-	return open_blk(real, request->read_only, image, fd, why);
+	return open_grown(real, request, image, fd, why);
+}
+
+bool xvm_image_same(const struct xvm_image *a, const struct xvm_image *b)
+{
+	return a->kind == b->kind && a->id.block == b->id.block && a->id.dev == b->id.dev && a->id.ino == b->id.ino;
 }
 
 static bool is_incoming(const char *name)

@@ -39,6 +39,8 @@ struct xvm_image {
 struct xvm_image_request {
 	char target[XVM_TARGET_BYTES];
 	bool read_only;
+	bool plain;		/* an image, and no descriptor */
+	u64 grow_to;		/* enlarge a file that is smaller; 0: leave it */
 };
 
 /*
@@ -47,6 +49,9 @@ struct xvm_image_request {
  * says what is wrong and what to do.
  */
 int xvm_image_open(const struct xvm_image_request *request, struct xvm_image *image, int *fd, char *why);
+
+/* The same kind, and the same storage. */
+bool xvm_image_same(const struct xvm_image *a, const struct xvm_image *b);
 
 /* A guest's use of an image. */
 struct xvm_image_use {

@@ -527,7 +527,7 @@ void xvm_link_stop(struct xvm_guest *guest)
 /* An image that was being opened for the worker; a check for adoption goes on. */
 static void cancel_opening(struct xvm_disk *disk)
 {
-	if (disk->phase == XVM_DISK_OPENING)
+	if (disk->phase == XVM_DISK_OPENING || disk->resizing)
 		return;
 	xvm_opener_cancel(disk->opener);
 	disk->opener = NULL;

@@ -118,6 +118,7 @@ enum xvm_options_result xvm_options_parse(int argc, char **argv, struct xvm_opti
 	*o = (struct xvm_options){
 		.worker = XVM_LIBEXECDIR "/xvmsg-worker",
 		.run_dir = "/run/xen-virtio-msg",
+		.guests_dir = XVM_SYSCONFDIR "/xen-virtio-msg/guests",
 		.uid_base = 131072,
 		.pages_total = 65536,
 		.pages_per_guest = 24576,

@@ -12,6 +12,7 @@ struct xvm_options {
 	const char *log;	/* "syslog", "stderr" or a file; NULL: by foreground */
 	const char *run_dir;
 	const char *keep_dir;	/* NULL: keep, below run_dir */
+	const char *guests_dir;	/* records of persistent devices */
 	u32 uid_base;		/* the worker of domain D runs as uid_base + D */
 	u32 pages_total, pages_per_guest;
 	u32 ring_order, credits;

@@ -28,7 +28,7 @@ static const char *disk_state(const struct xvm_disk *disk)
 	case XVM_DISK_LEFT:
 		return "leaving";
 	case XVM_DISK_CLOSED:
-		return "closed";
+		return disk->own ? "failed" : "closed";
 	default:
 		break;
 	}
@@ -39,11 +39,12 @@ static const char *disk_state(const struct xvm_disk *disk)
 	return disk->driver_ok ? "driver-ok" : "ready";
 }
 
-static struct json_object *report_disk(const struct xvm_disk *disk)
+struct json_object *xvm_report_device(const struct xvm_disk *disk)
 {
 	struct json_object *json = json_object_new_object();
 
 	add_number(json, "device", disk->num);
+	add_text(json, "name", disk->vdev);
 	add_text(json, "vdev", disk->vdev);
 	add_text(json, "type", xvm_kind_name(disk->image.kind));
 	add_text(json, "target", disk->request.target);
@@ -51,6 +52,10 @@ static struct json_object *report_disk(const struct xvm_disk *disk)
 	add_number(json, "size_bytes", disk->image.bytes);
 	add_flag(json, "read_only", disk->request.read_only);
 	add_flag(json, "direct_io", disk->image.direct);
+	add_flag(json, "discard", disk->discard);
+	add_text(json, "from", !disk->own ? "xl" : disk->persist ? "record" : "attach");
+	if (disk->why[0])
+		add_text(json, "error", disk->why);
 	return json;
 }
 
@@ -72,18 +77,19 @@ static struct json_object *report_guest(const struct xvm_guest *guest)
 	add_text(json, "uuid", guest->uuid);
 	add_text(json, "bus", link_state[guest->link.phase]);
 	for (disk = guest->disks; disk; disk = disk->next)
-		json_object_array_add(disks, report_disk(disk));
+		json_object_array_add(disks, xvm_report_device(disk));
 	json_object_object_add(json, "devices", disks);
 	return json;
 }
 
-struct json_object *xvm_report_list(struct xvm_daemon *daemon)
+struct json_object *xvm_report_list(struct xvm_daemon *daemon, const struct xvm_guest *only)
 {
 	struct json_object *json = json_object_new_array();
 	const struct xvm_guest *guest;
 
 	for (guest = daemon->guests; guest; guest = guest->next)
-		json_object_array_add(json, report_guest(guest));
+		if (!only || only == guest)
+			json_object_array_add(json, report_guest(guest));
 	return json;
 }
 

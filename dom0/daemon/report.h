@@ -5,9 +5,12 @@
 
 struct json_object;
 struct xvm_daemon;
+struct xvm_disk;
 struct xvm_guest;
 
-struct json_object *xvm_report_list(struct xvm_daemon *daemon);
+/* of one guest, or of all (NULL) */
+struct json_object *xvm_report_list(struct xvm_daemon *daemon, const struct xvm_guest *only);
+struct json_object *xvm_report_device(const struct xvm_disk *disk);
 struct json_object *xvm_report_stat(struct xvm_guest *guest);
 
 #endif

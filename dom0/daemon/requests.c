@@ -151,6 +151,12 @@ static const char *take_dev_state(struct xvm_worker *w, const void *data)
 		xvm_disk_show_driver(disk, false);
 		return NULL;
 	case XVM_DEV_GONE:
+		/* It never had it, and says why: a number the guest has not released, say. */
+		if (disk->phase == XVM_DISK_READY && *reason && !disk->driver_ok) {
+			disk->in_worker = false;
+			xvm_disk_fail(disk, reason);
+			return NULL;
+		}
 		if (disk->phase != XVM_DISK_LEAVING)
 			return "it removed a device that was to stay";
 		xvm_disk_left(disk);

@@ -47,7 +47,7 @@ static void guest_line(struct xvm_guest *guest, int level, const char *device, c
 	vsnprintf(text, sizeof(text), format, args);
 	if (dropped)
 		log_warn("guest %u (%.40s): %u log lines dropped", guest->domid, guest->name, dropped);
-	log_line(level, "guest %u (%.40s)%s%s: %s", guest->domid, guest->name, *device ? " disk " : "", device, text);
+	log_line(level, "guest %u (%.40s)%s%s: %s", guest->domid, guest->name, *device ? " device " : "", device, text);
 }
 
 void xvm_guest_log(struct xvm_guest *guest, int level, const char *format, ...)

@@ -66,6 +66,13 @@ void xvm_worker_del_device(struct xvm_worker *w, u32 num, bool forced)
 	xvm_worker_send(w, &msg.hdr, XVM_IPC_DEV_DEL, sizeof(msg), NULL, 0);
 }
 
+void xvm_worker_resize_device(struct xvm_worker *w, u32 num, u64 bytes)
+{
+	struct xvm_ipc_dev_resize msg = { .num = (u16)num, .capacity_bytes = bytes };
+
+	xvm_worker_send(w, &msg.hdr, XVM_IPC_DEV_RESIZE, sizeof(msg), NULL, 0);
+}
+
 void xvm_worker_run(struct xvm_worker *w, const struct xvm_ipc_start *start, int channel_fd, int bus_fd)
 {
 	struct xvm_ipc_start msg = *start;

@@ -3,7 +3,11 @@
  * The control socket: any bytes of a client, in pieces. Each whole line is answered by one line that is a JSON object with
  * "ok"; the client is never left waiting. With a trace it has said its last word.
  */
-/* LINK: xen/proto dom0/base/log.c dom0/base/fdsock.c dom0/daemon/ctl.c dom0/daemon/report.c dom0/daemon/trace.c dom0/spec/spec.c */
+/* LINK: xen/proto xen/user/store.c dom0/base/fdsock.c dom0/base/log.c dom0/spec dom0/daemon/budget.c */
+/* LINK: dom0/daemon/ctl.c dom0/daemon/ctl_device.c dom0/daemon/report.c dom0/daemon/decide.c dom0/daemon/image.c */
+/* LINK: dom0/daemon/disk.c dom0/daemon/link.c dom0/daemon/connect.c dom0/daemon/guests.c dom0/daemon/worker.c */
+/* LINK: dom0/daemon/own.c dom0/daemon/record.c dom0/daemon/op.c dom0/daemon/keep.c dom0/daemon/requests.c dom0/daemon/trace.c */
+/* LINK: tests/support/fake_store.c tests/support/fake_xen.c */
 /* LIBS: -levent_core -ljson-c -Wl,--wrap=xvm_tracer_new */
 #include <json-c/json.h>
 #include <stdlib.h>
@@ -11,7 +15,9 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include "../support/fake_store.h"
 #include "../../dom0/daemon/ctl.h"
+#include "../../dom0/daemon/record.h"
 #include "../../dom0/daemon/trace.h"
 #include "../../dom0/daemon/worker.h"
 
@@ -19,40 +25,65 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static struct xvm_guest guest = { .domid = 3, .name = "guest" };
 static struct xvm_daemon d;
 static struct xvm_ctl *ctl;
-static char path[64];
+static char path[64], dir[] = "/tmp/xvm-ctl-fuzz-XXXXXX";
 
-/* ---- what the socket uses of the daemon ---- */
+/* ---- what would wait, or touch files that the input names ---- */
 
 u64 xvm_now_ms(void)
 {
 	return 1000;
 }
 
+u64 xvm_random_u64(void)
+{
+	static u64 last;
+
+	return ++last;
+}
+
+/* A client's time is never up here, but that of an operation is at once: nobody answers it. */
 void xvm_timer(struct event *timer, u32 ms)
 {
-	struct timeval tv = { .tv_sec = ms / 1000 };
+	struct timeval tv = { .tv_sec = 0 };
 
+	(void)ms;
 	event_add(timer, &tv);
 }
 
-struct xvm_guest *xvm_guest_find(struct xvm_daemon *daemon, u32 domid)
+void xvm_daemon_settle_later(struct xvm_daemon *daemon)
 {
-	return domid == guest.domid ? daemon->guests : NULL;
+	event_active(daemon->settle, 0, 0);
 }
 
-void xvm_worker_send(struct xvm_worker *worker, struct xvm_ipc_hdr *hdr, u32 type, size_t bytes, const int *fds, u32 nfds)
+void xvm_guest_log(struct xvm_guest *guest, int level, const char *format, ...)
 {
-	(void)worker, (void)hdr, (void)type, (void)bytes, (void)fds, (void)nfds;
-	abort();
+	(void)guest, (void)level, (void)format;
 }
 
-void xvm_worker_ask_stats(struct xvm_worker *worker)
+void xvm_disk_log(struct xvm_disk *disk, int level, const char *format, ...)
 {
-	(void)worker;
-	abort();	/* there is none */
+	(void)disk, (void)level, (void)format;
+}
+
+struct xvm_opener *xvm_opener_start(struct event_base *base, const struct xvm_image_request *request, bool want_fd,
+				    void (*done)(void *arg, const struct xvm_opened *opened, int fd), void *arg)
+{
+	(void)base, (void)want_fd, (void)done, (void)arg;
+	CHECK(request->target[0] == '/');
+	return NULL;
+}
+
+void xvm_opener_cancel(struct xvm_opener *opener)
+{
+	CHECK(!opener);
+}
+
+static void on_settle(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	xvm_guests_settle(arg);
 }
 
 static bool traced;	/* a trace was begun */
@@ -73,7 +104,44 @@ const char *__wrap_xvm_tracer_new(struct xvm_daemon *daemon, const char *word, b
 
 static void end(void)
 {
+	char text[128];
+
 	unlink(path);
+	snprintf(text, sizeof(text), "rm -rf %s", dir);
+	CHECK(!system(text));
+}
+
+/* One domain that lives, number 3, "guest". */
+static void start(void)
+{
+	log_set_level(LOG_EMERG);
+	CHECK(mkdtemp(dir));
+	d.options = (struct xvm_options){ .worker = "/bin/false", .ring_order = 3, .credits = 32, .connect_ms = 1000,
+					  .dialects = 1u << XVM_DIALECT_PR28, .run_dir = dir, .guests_dir = dir };
+	d.base = event_base_new();
+	d.settle = event_new(d.base, -1, 0, on_settle, &d);
+	d.store = fake_store_new();
+	fake_store_put(d.store, "/local/domain/3/name", "guest");
+	fake_store_put(d.store, "/local/domain/3/vm", "/vm/00000000-0000-0000-0000-000000000003");
+	snprintf(path, sizeof(path), "/tmp/xvm-ctl-fuzz.%d", (int)getpid());
+	CHECK(!xvm_ctl_open(&d, path, &ctl));
+	atexit(end);
+}
+
+/* Each input finds the guest without devices. */
+static void forget_devices(void)
+{
+	struct xvm_guest *guest = xvm_guest_find(&d, 3);
+	char why[XVM_WHY_BYTES];
+	struct xvm_disk *disk;
+	int i;
+
+	for (disk = guest ? guest->disks : NULL; disk; disk = disk->next)
+		xvm_own_leave(disk, true);
+	CHECK(!guest || !xvm_record_write(guest, why));
+	for (i = 0; i < 5; i++)
+		event_base_loop(d.base, EVLOOP_NONBLOCK);
+	CHECK(!xvm_guest_find(&d, 3) && !d.budget.used_pages);
 }
 
 static int client(void)
@@ -81,14 +149,8 @@ static int client(void)
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
-	if (!d.base) {
-		guest.daemon = &d;
-		d.guests = &guest;
-		d.base = event_base_new();
-		snprintf(path, sizeof(path), "/tmp/xvm-ctl-fuzz.%d", (int)getpid());
-		CHECK(!xvm_ctl_open(&d, path, &ctl));
-		atexit(end);
-	}
+	if (!d.base)
+		start();
 	memcpy(address.sun_path, path, strlen(path) + 1);
 	CHECK(sock >= 0 && !connect(sock, (struct sockaddr *)&address, sizeof(address)));
 	return sock;
@@ -98,6 +160,7 @@ static void turn(void)
 {
 	int i;
 
+	CHECK(xvm_guests_on_store(&d) >= 0);
 	for (i = 0; i < 3; i++)
 		event_base_loop(d.base, EVLOOP_NONBLOCK);
 }
@@ -113,7 +176,7 @@ static void check_line(const char *line)
 
 static u32 take_answers(int sock)
 {
-	static char text[1 << 18];
+	static char text[1 << 24];
 	char *line, *next;
 	ssize_t n;
 	size_t have = 0;
@@ -161,5 +224,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	close(sock);
 	turn();
 	CHECK(!d.tracers);
+	forget_devices();
 	return 0;
 }

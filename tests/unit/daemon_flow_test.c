@@ -6,8 +6,9 @@
 /* LINK: xen/proto xen/user/store.c dom0/base/fdsock.c dom0/base/log.c */
 /* LINK: dom0/daemon/decide.c dom0/daemon/budget.c dom0/spec/spec.c dom0/daemon/image.c dom0/daemon/opener.c */
 /* LINK: dom0/daemon/disk.c dom0/daemon/link.c dom0/daemon/connect.c dom0/daemon/guests.c dom0/daemon/worker.c */
-/* LINK: dom0/daemon/requests.c dom0/daemon/keep.c dom0/daemon/util.c dom0/daemon/trace.c tests/support/fake_store.c tests/support/fake_xen.c */
-/* LIBS: -levent_core */
+/* LINK: dom0/daemon/own.c dom0/daemon/record.c dom0/daemon/op.c dom0/daemon/trace.c dom0/daemon/keep.c */
+/* LINK: dom0/daemon/requests.c dom0/daemon/util.c tests/support/fake_store.c tests/support/fake_xen.c */
+/* LIBS: -levent_core -ljson-c */
 /* TIME: 60 */
 #include <dirent.h>
 #include <fcntl.h>
@@ -18,14 +19,17 @@
 #include <unistd.h>
 #include "../support/test.h"
 #include "../support/fake_store.h"
+#include <sys/stat.h>
+#include "../../dom0/daemon/op.h"
+#include "../../dom0/daemon/record.h"
 #include "../../dom0/daemon/trace.h"
 #include "../../dom0/daemon/worker.h"
 
 /* What the worker does is chosen by the domain it is for. */
-enum { GOOD = 1, OTHER = 2, CRASHES = 7, STUCK = 8, LIES = 9, LATE_DEATH = 10 };
+enum { GOOD = 1, OTHER = 2, CRASHES = 7, STUCK = 8, LIES = 9, LATE_DEATH = 10, REFUSES = 11 };
 
 static struct xvm_daemon d;
-static char image[] = "/tmp/xvm-flow-XXXXXX";
+static char image[] = "/tmp/xvm-flow-XXXXXX", records[] = "/tmp/xvm-flow-dir-XXXXXX";
 static bool stopped;
 
 /* ---- the worker's side ---- */
@@ -47,6 +51,14 @@ static void w_state(u16 num, u16 state)
 	w_send(&msg, XVM_IPC_DEV_STATE, sizeof(msg));
 }
 
+static void w_gone(u16 num, const char *reason)
+{
+	struct xvm_ipc_dev_state msg = { .num = num, .state = XVM_DEV_GONE };
+
+	strcpy(msg.reason, reason);
+	w_send(&msg, XVM_IPC_DEV_STATE, sizeof(msg));
+}
+
 static void w_lie(void)
 {
 	struct xvm_ipc_map map = { .area = 1, .npages = 5, .ndirs = 2 };
@@ -56,6 +68,7 @@ static void w_lie(void)
 
 static void w_take(struct fdsock_msg *msg, int domid)
 {
+	static bool started;
 	static u16 nums[8];
 	static u32 n;
 	const struct xvm_ipc_hdr *hdr = (void *)msg->data;
@@ -69,8 +82,17 @@ static void w_take(struct fdsock_msg *msg, int domid)
 	case XVM_IPC_DEV_ADD:
 		if (n < 8)
 			nums[n++] = ((const struct xvm_ipc_dev_add *)hdr)->num;
+		if (domid == REFUSES && started)
+			w_gone(nums[n - 1], "the guest has not released this number");
+		else if (started)
+			w_state(nums[n - 1], XVM_DEV_DRIVER_OK);
+		return;
+	case XVM_IPC_DEV_RESIZE:
+		/* Seen from outside as the end of the driver. */
+		w_state(((const struct xvm_ipc_dev_resize *)hdr)->num, XVM_DEV_RESET);
 		return;
 	case XVM_IPC_START:
+		started = true;
 		if (domid == CRASHES)
 			_exit(9);
 		if (domid == LIES)
@@ -190,7 +212,8 @@ static void let_run(u32 ms)
 static void daemon_start(void)
 {
 	d.options = (struct xvm_options){ .worker = "/proc/self/exe", .uid_base = 1000, .ring_order = 3, .credits = 32,
-					  .connect_ms = 1000, .dialects = (1u << XVM_DIALECT_COUNT) - 1, .keep = true };
+					  .run_dir = records, .guests_dir = records, .connect_ms = 1000,
+					  .dialects = (1u << XVM_DIALECT_COUNT) - 1, .keep = true };
 	d.budget = (struct xvm_budget){ .total_pages = 1000, .guest_pages = 1000 };
 	d.stopping = stopped = false;
 	d.stopped = on_stopped;
@@ -211,6 +234,7 @@ static void daemon_die(void)
 		;
 	d.store->ops->unwatch(d.store, "/local/domain/0/backend/virtio_disk", "disks");
 	d.store->ops->unwatch(d.store, "@releaseDomain", "domains");
+	d.store->ops->unwatch(d.store, "@introduceDomain", "new");
 	while (waitpid(-1, NULL, WNOHANG) > 0)
 		;
 }
@@ -819,6 +843,296 @@ static void test_trace_twice(void **state)
 	trace_teardown(first);
 }
 
+/* ---- devices of our own ---- */
+
+#define UUID "0badcafe-0000-0000-0000-%012d"
+static char op_error[XVM_WHY_BYTES];
+static bool op_over;
+
+static void on_op(void *arg, const char *error, struct xvm_disk *disk)
+{
+	(void)arg;
+	(void)disk;
+	op_over = true;
+	snprintf(op_error, sizeof(op_error), "%s", error ? error : "");
+}
+
+/* Runs it to its end; error NULL: it succeeded, else it said so. */
+static void op_run(struct xvm_disk *disk, enum xvm_op_kind kind, u32 limit_ms, const char *error)
+{
+	u32 i;
+
+	op_over = false;
+	assert_non_null(xvm_op_new(disk, kind, limit_ms, on_op, NULL));
+	for (i = 0; i < 4000 && !op_over; i++) {
+		pump();
+		usleep(2000);
+	}
+	assert_true(op_over);
+	if (error ? !strstr(op_error, error) : *op_error)
+		fail_msg("'%s', expected '%s'", op_error, error ? error : "success");
+}
+
+static void xl_domain(int domid, int uuid)
+{
+	fake_store_set_alive(d.store, (u32)domid, true);
+	fake_store_put(d.store, P("/local/domain/%d/name", domid), P("guest%d", domid));
+	fake_store_put(d.store, P("/local/domain/%d/vm", domid), P("/vm/" UUID, uuid));
+}
+
+static struct xvm_guest *domain(int domid)
+{
+	struct xvm_guest *guest;
+
+	xl_domain(domid, domid);
+	guest = xvm_guest_get(&d, P("guest%d", domid));
+	assert_ptr_equal(xvm_guest_get(&d, P("%d", domid)), guest);
+	assert_non_null(guest);
+	return guest;
+}
+
+static struct xvm_disk *own(struct xvm_guest *guest, const char *text, bool persist)
+{
+	struct xvm_spec_fault fault;
+	char why[XVM_WHY_BYTES];
+	struct xvm_disk *disk;
+	struct xvm_spec spec;
+
+	assert_int_equal(xvm_spec_parse(XVM_SPEC_LIST, text, strlen(text), &spec, &fault), 0);
+	return xvm_own_new(guest, &spec, persist, &disk, why) ? NULL : disk;
+}
+
+static struct xvm_disk *own_disk(struct xvm_guest *guest, bool persist)
+{
+	return own(guest, P("type=disk,vdev=xvdb,path=%s", image), persist);
+}
+
+static bool kept(const char *name)
+{
+	return !access(P("%s/%s", records, name), F_OK);
+}
+
+static bool no_guest_left(void)
+{
+	u32 i;
+
+	for (i = 0; i < 1500 && d.guests; i++) {
+		pump();
+		usleep(2000);
+	}
+	return !d.guests && !d.budget.used_pages;
+}
+
+static void test_own_without_a_bus(void **state)
+{
+	struct xvm_guest *guest = domain(GOOD);
+	struct xvm_disk *rng = own(guest, "type=rng", false), *disk;
+
+	(void)state;
+	op_run(rng, XVM_OP_ATTACH, 5000, NULL);
+	assert_string_equal(rng->vdev, "rng0");
+	assert_true(is(P(BUS "/state", GOOD), "2"));
+	assert_true(kept("guests/1") && !kept(P(UUID, GOOD)));
+	guest_opens(GOOD);
+	await(P(BUS "/state", GOOD), "4");
+	disk = own_disk(guest, false);
+	op_run(disk, XVM_OP_ATTACH_DRIVER, 5000, NULL);
+	assert_null(own(guest, "type=rng,name=xvdb", false));
+	assert_ptr_equal(xvm_disk_find(guest, "xvdb"), disk);
+	assert_ptr_equal(xvm_disk_find(guest, P("%u", disk->num)), disk);
+	assert_true(disk->num > XVM_FIRST_OWN_NUM && rng->num == XVM_FIRST_OWN_NUM);
+	xvm_own_leave(disk, false);
+	op_run(disk, XVM_OP_DETACH, 5000, NULL);
+	assert_true(is(P(BUS "/state", GOOD), "4"));
+	xvm_own_leave(rng, false);
+	op_run(rng, XVM_OP_DETACH, 5000, NULL);
+	/* With the last device the bus goes; another one makes it anew. */
+	await(P(BUS "/state", GOOD), NULL);
+	assert_true(no_guest_left());
+	op_run(own(domain(GOOD), "type=rng", false), XVM_OP_ATTACH, 5000, NULL);
+	assert_true(is(P(BUS "/state", GOOD), "2"));
+	fake_store_set_alive(d.store, GOOD, false);
+	assert_true(no_guest_left());
+	assert_false(kept("guests/1"));
+}
+
+static void test_own_refused(void **state)
+{
+	struct xvm_guest *guest = domain(GOOD);
+
+	(void)state;
+	op_run(own(guest, "type=disk,path=/nowhere/image", true), XVM_OP_ATTACH, 5000, "does not exist");
+	assert_true(no_guest_left());
+	assert_false(kept(P(UUID, GOOD)));
+	assert_int_equal(fake_store_count(d.store, P(BUS, GOOD)), 0);
+	/* A path below a file: nothing can be kept there, so nothing is attached. */
+	d.options.guests_dir = image;
+	op_run(own(domain(GOOD), "type=rng", true), XVM_OP_ATTACH, 5000, "cannot be written");
+	assert_true(no_guest_left());
+	d.options.guests_dir = records;
+	assert_null(xvm_guest_get(&d, "nobody"));
+	assert_null(xvm_guest_get(&d, "0"));
+}
+
+static void test_own_two_writers(void **state)
+{
+	(void)state;
+	op_run(own_disk(domain(OTHER), false), XVM_OP_ATTACH, 5000, NULL);
+	op_run(own_disk(domain(GOOD), false), XVM_OP_ATTACH, 5000, "in use by guest 2 (guest2)");
+	op_run(own(xvm_guest_get(&d, "2"), P("type=disk,path=%s", image), false), XVM_OP_ATTACH, 5000, "in use by guest 2");
+}
+
+static void test_own_reboot(void **state)
+{
+	struct xvm_disk *disk;
+
+	(void)state;
+	op_run(own(domain(GOOD), "type=rng,name=passing", false), XVM_OP_ATTACH, 5000, NULL);
+	op_run(own_disk(xvm_guest_get(&d, "1"), true), XVM_OP_ATTACH, 5000, NULL);
+	assert_true(kept(P(UUID, GOOD)));
+	fake_store_del(d.store, P("/local/domain/%d", GOOD));
+	fake_store_set_alive(d.store, GOOD, false);
+	assert_true(no_guest_left());
+	/* xl makes the guest anew, under another domain id. Its own disk comes first, whatever came earlier. */
+	xl_domain(OTHER, GOOD);
+	fake_store_put(d.store, "@introduceDomain", "");
+	await(P(BUS "/state", OTHER), "2");
+	assert_null(xvm_disk_find(d.guests, "passing"));
+	disk = xvm_disk_find(d.guests, "xvdb");
+	assert_true(disk && disk->persist && disk->num >= XVM_FIRST_OWN_NUM);
+	xvm_own_leave(disk, false);
+	op_run(disk, XVM_OP_DETACH, 5000, NULL);
+	assert_true(no_guest_left());
+	unlink(P("%s/" UUID, records, GOOD));
+}
+
+/* A record whose image is gone: seen as failed, kept, and taken away by a detach. */
+static void test_own_record_fails(void **state)
+{
+	FILE *file = fopen(P("%s/" UUID, records, GOOD), "w");
+	char why[XVM_WHY_BYTES];
+	struct xvm_disk *disk;
+
+	(void)state;
+	fputs("# guest1: x\n40000 type=disk,name=lost,target=/nowhere/image\ntype=nonsense\n40001 type=rng,name=r\n40001 type=rng,name=s\n", file);
+	fclose(file);
+	op_run(own(domain(GOOD), "type=rng", true), XVM_OP_ATTACH, 5000, NULL);
+	disk = xvm_disk_find(d.guests, "lost");
+	assert_true(disk && disk->phase == XVM_DISK_CLOSED && strstr(disk->why, "does not exist"));
+	/* A number that stands there is kept, for a guest that keeps its devices; not twice. */
+	assert_ptr_equal(xvm_disk_find(d.guests, "40001"), xvm_disk_find(d.guests, "r"));
+	assert_int_equal(xvm_disk_find(d.guests, "s")->num, XVM_FIRST_OWN_NUM);
+	xvm_own_leave(disk, false);
+	assert_int_equal(xvm_record_write(d.guests, why), 0);
+	op_run(disk, XVM_OP_DETACH, 5000, NULL);
+	assert_null(xvm_disk_find(d.guests, "lost"));
+	/* Others could have written it: not read. */
+	chmod(P("%s/" UUID, records, GOOD), 0666);
+	fake_store_set_alive(d.store, GOOD, false);
+	assert_true(no_guest_left());
+	assert_null(domain(GOOD)->disks);
+	unlink(P("%s/" UUID, records, GOOD));
+}
+
+static void test_own_daemon_restarts(void **state)
+{
+	struct xvm_disk *disk;
+	u32 i;
+
+	(void)state;
+	op_run(own_disk(domain(GOOD), false), XVM_OP_ATTACH, 5000, NULL);
+	xvm_guests_stop(&d);
+	for (i = 0; i < 2000 && !stopped; i++) {
+		pump();
+		usleep(1000);
+	}
+	assert_true(stopped && kept("guests/1"));
+	daemon_die();
+	daemon_start();
+	let_run(300);
+	disk = d.guests ? xvm_disk_find(d.guests, "xvdb") : NULL;
+	assert_true(disk && disk->phase == XVM_DISK_READY && !disk->persist);
+	/* The domain id's next owner has another UUID. */
+	fake_store_set_alive(d.store, GOOD, false);
+	daemon_die();
+	fake_store_del(d.store, "/local/domain/0/backend");
+	xl_domain(GOOD, OTHER);
+	assert_true(kept("guests/1"));
+	daemon_start();
+	let_run(100);
+	assert_true(no_guest_left());
+	assert_false(kept("guests/1"));
+}
+
+static void test_own_guest_never_answers(void **state)
+{
+	struct xvm_guest *guest = domain(STUCK);
+	struct xvm_disk *disk = own_disk(guest, false);
+	u64 t;
+
+	(void)state;
+	op_run(disk, XVM_OP_ATTACH, 5000, NULL);
+	guest_opens(STUCK);
+	await(P(BUS "/state", STUCK), "4");
+	xvm_own_leave(disk, false);
+	op_run(disk, XVM_OP_DETACH, 1000, "has not let go of it yet");
+	assert_int_equal(disk->phase, XVM_DISK_LEAVING);
+	t = xvm_now_ms();
+	xvm_own_leave(disk, true);
+	op_run(disk, XVM_OP_DETACH, 8000, NULL);
+	assert_in_range(xvm_now_ms() - t, 1900, 5000);
+	assert_true(no_guest_left());
+}
+
+static void test_own_worker_refuses(void **state)
+{
+	struct xvm_guest *guest = domain(REFUSES);
+	struct xvm_disk *disk;
+
+	(void)state;
+	xl_add(REFUSES, 51712, image, "r");
+	await(P(BE "/state", REFUSES, 51712), "2");
+	guest_opens(REFUSES);
+	await(P(BUS "/state", REFUSES), "4");
+	disk = own(xvm_guest_get(&d, P("%d", REFUSES)), "type=rng", false);
+	op_run(disk, XVM_OP_ATTACH_DRIVER, 5000, "has not released");
+	guest = xvm_guest_find(&d, REFUSES);
+	assert_null(xvm_disk_find(guest, "rng0"));
+	assert_true(is(P(BUS "/state", REFUSES), "4"));
+}
+
+static void test_own_resize(void **state)
+{
+	struct xvm_guest *guest = domain(GOOD);
+	struct xvm_disk *disk = own_disk(guest, false);
+	char why[XVM_WHY_BYTES];
+
+	(void)state;
+	op_run(disk, XVM_OP_ATTACH, 5000, NULL);
+	guest_opens(GOOD);
+	await(P(BUS "/state", GOOD), "4");
+	op_run(disk, XVM_OP_ATTACH_DRIVER, 5000, NULL);
+	assert_int_equal(xvm_disk_resize(disk, 4096, why), -EINVAL);
+	assert_non_null(strstr(why, "only grows"));
+	assert_int_equal(xvm_disk_resize(disk, (1 << 20) + 5, why), -EINVAL);
+	assert_int_equal(xvm_disk_resize(disk, 2 << 20, why), 0);
+	assert_int_equal(xvm_disk_resize(disk, 3 << 20, why), -EBUSY);
+	op_run(disk, XVM_OP_RESIZE, 5000, NULL);
+	assert_int_equal(disk->image.bytes, 2 << 20);
+	let_run(100);
+	assert_false(disk->driver_ok);	/* so the worker was told */
+	/* Somebody else enlarges it, or makes it smaller. */
+	assert_int_equal(truncate(image, 3 << 20), 0);
+	assert_int_equal(xvm_disk_resize(disk, 0, why), 0);
+	op_run(disk, XVM_OP_RESIZE, 5000, NULL);
+	assert_int_equal(disk->image.bytes, 3 << 20);
+	assert_int_equal(truncate(image, 1 << 20), 0);
+	assert_int_equal(xvm_disk_resize(disk, 0, why), 0);
+	op_run(disk, XVM_OP_RESIZE, 5000, "only grows");
+	assert_int_equal(disk->image.bytes, 3 << 20);
+	assert_int_equal(xvm_disk_resize(own(guest, "type=rng", false), 0, why), -EINVAL);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -846,18 +1160,29 @@ int main(int argc, char **argv)
 		CASE(test_trace_over_a_crash),
 		CASE(test_trace_limit),
 		CASE(test_trace_twice),
+		CASE(test_own_without_a_bus),
+		CASE(test_own_refused),
+		CASE(test_own_two_writers),
+		CASE(test_own_reboot),
+		CASE(test_own_record_fails),
+		CASE(test_own_daemon_restarts),
+		CASE(test_own_guest_never_answers),
+		CASE(test_own_worker_refuses),
+		CASE(test_own_resize),
 	};
 	int fd, failed;
 
 	if (argc > 2 && !strcmp(argv[1], "--fd"))
 		return worker_main(argc > 6 ? atoi(argv[6]) : 0);
 	signal(SIGPIPE, SIG_IGN);
-	log_set_level(LOG_EMERG);
+	log_set_level(getenv("V") ? LOG_DEBUG : LOG_EMERG);
 	fd = mkstemp(image);
-	if (fd < 0 || ftruncate(fd, 1 << 20))
+	if (fd < 0 || ftruncate(fd, 1 << 20) || !mkdtemp(records))
 		return 1;
 	close(fd);
 	failed = cmocka_run_group_tests(tests, NULL, NULL);
 	unlink(image);
+	rmdir(P("%s/guests", records));
+	rmdir(records);
 	return failed;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* xvmsg list: guests and their devices. */
+/* xvmsg list: guests and their devices, or the devices kept for guests. */
 #include "xvmsg.h"
 
 static void print_guest(struct json_object *guest)
@@ -13,10 +13,10 @@ static void print_guest(struct json_object *guest)
 	for (i = 0; i < n; i++) {
 		struct json_object *device = json_object_array_get_idx(devices, i);
 
-		printf("%5s %-20s %-10s %3s %-4s %-6s %-12s %s\n", xvmsg_text(guest, "domid"),
+		printf("%5s %-20s %-10s %5s %-4s %-8s %-12s %-6s %s\n", xvmsg_text(guest, "domid"),
 		       xvmsg_text(guest, "name"), xvmsg_text(guest, "bus"), xvmsg_text(device, "device"),
-		       xvmsg_text(device, "type"), xvmsg_text(device, "vdev"), xvmsg_text(device, "state"),
-		       xvmsg_text(device, "target"));
+		       xvmsg_text(device, "type"), xvmsg_text(device, "name"), xvmsg_text(device, "state"),
+		       xvmsg_text(device, "from"), xvmsg_text(device, "target"));
 	}
 }
 
@@ -28,18 +28,39 @@ static void print_list(struct json_object *answer)
 	if (!json_object_object_get_ex(answer, "guests", &guests))
 		return;
 	n = json_object_array_length(guests);
-	printf("%5s %-20s %-10s %3s %-4s %-6s %-12s %s\n", "DOMID", "NAME", "BUS", "NUM", "TYPE", "VDEV", "STATE",
-	       "TARGET");
+	printf("%5s %-20s %-10s %5s %-4s %-8s %-12s %-6s %s\n", "DOMID", "NAME", "BUS", "NUM", "TYPE", "DEVICE", "STATE",
+	       "FROM", "TARGET");
 	for (i = 0; i < n; i++)
 		print_guest(json_object_array_get_idx(guests, i));
 }
 
-static int run_list(int argc, char **argv)
+static void print_records(struct json_object *answer)
 {
-	(void)argv;
-	if (argc != 1)
-		return xvmsg_usage(&xvmsg_list);
-	return xvmsg_ask_and_print(xvmsg_request("list", NULL), print_list);
+	struct json_object *records, *devices;
+	size_t i, j;
+
+	if (!json_object_object_get_ex(answer, "records", &records))
+		return;
+	printf("%-36s %-20s %s\n", "UUID", "NAME", "DEVICE");
+	for (i = 0; i < json_object_array_length(records); i++) {
+		struct json_object *record = json_object_array_get_idx(records, i);
+
+		if (!json_object_object_get_ex(record, "devices", &devices))
+			continue;
+		for (j = 0; j < json_object_array_length(devices); j++)
+			printf("%-36s %-20s %s\n", xvmsg_text(record, "uuid"), xvmsg_text(record, "name"),
+			       json_object_get_string(json_object_array_get_idx(devices, j)));
+	}
 }
 
-const struct xvmsg_command xvmsg_list = { "list", "", "guests with devices of ours", run_list };
+static int run_list(int argc, char **argv)
+{
+	if (argc == 2 && !strcmp(argv[1], "--kept"))
+		return xvmsg_ask_and_print(xvmsg_request("records", NULL), print_records);
+	if (argc > 2 || (argc == 2 && argv[1][0] == '-'))
+		return xvmsg_usage(&xvmsg_list);
+	return xvmsg_ask_and_print(xvmsg_request("list", argc == 2 ? argv[1] : NULL), print_list);
+}
+
+const struct xvmsg_command xvmsg_list = { "list", "[GUEST | --kept]", "devices of guests, or those kept for guests",
+					  run_list };

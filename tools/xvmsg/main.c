@@ -11,6 +11,11 @@ bool xvmsg_json;
 
 static const struct xvmsg_command *const commands[] = {
 	&xvmsg_list,
+	&xvmsg_show,
+	&xvmsg_attach,
+	&xvmsg_detach,
+	&xvmsg_set,
+	&xvmsg_forget,
 	&xvmsg_stat,
 	&xvmsg_trace,
 	&xvmsg_ping,
@@ -25,9 +30,7 @@ static void help(FILE *to)
 
 	fputs("usage: xvmsg [--json] [--socket PATH] COMMAND\n", to);
 	for (i = 0; i < NUM_COMMANDS; i++)
-		fprintf(to, "  %s%s%-*s %s\n", commands[i]->name, *commands[i]->arguments ? " " : "",
-			30 - (int)strlen(commands[i]->name) - !!*commands[i]->arguments, commands[i]->arguments,
-			commands[i]->what);
+		fprintf(to, "  %s %s\n%*s%s\n", commands[i]->name, commands[i]->arguments, 20, "", commands[i]->what);
 }
 
 int xvmsg_usage(const struct xvmsg_command *command)

@@ -25,6 +25,7 @@ struct xvmsg_command {
 };
 
 extern const struct xvmsg_command xvmsg_list, xvmsg_stat, xvmsg_ping, xvmsg_trace, xvmsg_version;
+extern const struct xvmsg_command xvmsg_attach, xvmsg_detach, xvmsg_show, xvmsg_set, xvmsg_forget;
 
 /* ---- main.c ---- */
 
@@ -36,6 +37,8 @@ int xvmsg_usage(const struct xvmsg_command *command);
 
 /* ---- client.c ---- */
 
+extern int xvmsg_limit_s;	/* for the daemon to answer */
+
 /* One line on standard error. Returns -1. */
 int xvmsg_fail(const char *what, const char *why);
 /* A socket to the daemon, or -1 after one line about why not. */
@@ -46,6 +49,12 @@ struct json_object *xvmsg_ask(struct json_object *request);
 struct json_object *xvmsg_request(const char *command, const char *guest);
 /* Asks, then prints the answer: as it came with --json, else with print. Takes the request. Returns an exit status. */
 int xvmsg_ask_and_print(struct json_object *request, void (*print)(struct json_object *answer));
+
+/* ---- cmd_device.c ---- */
+
+/* wait_s: for the guest's driver; 0: do not. Both set xvmsg_limit_s. */
+struct json_object *xvmsg_attach_request(const char *guest, const char *spec, bool persist, int wait_s);
+struct json_object *xvmsg_detach_request(const char *guest, const char *device, bool force);
 
 /* ---- print.c ---- */
 
