@@ -143,10 +143,10 @@ static enum answer set_device_status(struct bus_num *n, const u8 *msg, u32 len)
 		answer_u32(n, msg, xvm_vdev_set_status(n->vdev, status));
 		return ANSWER_DONE;
 	}
-	/* A driver that resets has seen all events it wants to see of the device. */
+	/* What queues and status had to tell is void; a change of the configuration is not. */
 	n->owe_used = 0;
 	n->again = 0;
-	n->owe_config = false;
+	n->owe_config = n->vdev->config_news;
 	if (!xvm_vdev_begin_reset(n->vdev)) {
 		n->op = BUS_OP_RESET;
 		if (!n->bus->rules->reset_polled)

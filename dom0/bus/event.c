@@ -13,15 +13,24 @@ static bool send_device(struct bus_num *n)
 	return bus_event(n->bus, xvm_msg_put_event_device(n->bus->out, n->num, state));
 }
 
-/* Length 0: a merged event may stand for two changes, so the driver reads what it needs. */
+/*
+ * The range without the data: an event may stand for several changes, and two
+ * with data must not have the same generation.
+ */
 static bool send_config(struct bus_num *n)
 {
+	struct xvm_vdev *vdev = n->vdev;
 	struct xvm_msg_event_config m = {
-		.device_status = n->vdev->status,
-		.generation = n->vdev->generation,
+		.device_status = vdev->status,
+		.generation = vdev->generation,
+		.offset = vdev->news_from,
+		.length = vdev->news_to - vdev->news_from,
 	};
 
-	return bus_event(n->bus, xvm_msg_put_event_config(n->bus->out, n->num, &m));
+	if (!bus_event(n->bus, xvm_msg_put_event_config(n->bus->out, n->num, &m)))
+		return false;
+	xvm_vdev_news_told(vdev);
+	return true;
 }
 
 static bool send_used(struct bus_num *n, u32 index)

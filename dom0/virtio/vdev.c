@@ -37,6 +37,7 @@ static int vdev_create(struct xvm_vdev *vdev, const struct xvm_ipc_dev_add *desc
 	if (vdev->type->create(vdev, desc, fd, why, why_bytes))
 		return -EINVAL;
 	vdev->offered |= TRANSPORT_FEATURES;
+	memcpy(vdev->told, vdev->config, sizeof(vdev->told));
 	return 0;
 }
 
@@ -149,16 +150,40 @@ bool xvm_vdev_config_write(struct xvm_vdev *vdev, u32 generation, u32 off, u32 l
 		return false;
 	memcpy(old, vdev->config, sizeof(old));
 	memcpy(vdev->config + off, src, len);
+	memcpy(vdev->told + off, src, len);
 	if (vdev->type->config_written(vdev, off, len))
 		return true;
 	memcpy(vdev->config, old, sizeof(old));
+	memcpy(vdev->told + off, old + off, len);
 	return false;
 }
 
 void xvm_vdev_config_changed(struct xvm_vdev *vdev)
 {
+	u32 from = 0, to = vdev->config_bytes;
+
+	while (from < to && vdev->config[from] == vdev->told[from])
+		from++;
+	while (to > from && vdev->config[to - 1] == vdev->told[to - 1])
+		to--;
+	memcpy(vdev->told, vdev->config, sizeof(vdev->told));
+	if (from < to && vdev->news_from < vdev->news_to) {
+		from = from < vdev->news_from ? from : vdev->news_from;
+		to = to > vdev->news_to ? to : vdev->news_to;
+	}
+	if (from < to) {
+		vdev->news_from = from;
+		vdev->news_to = to;
+	}
+	vdev->config_news = true;
 	vdev->generation++;
 	vdev->ops->config_changed(vdev);
+}
+
+void xvm_vdev_news_told(struct xvm_vdev *vdev)
+{
+	vdev->news_from = vdev->news_to = 0;
+	vdev->config_news = false;
 }
 
 /* ---- status ---- */

@@ -108,6 +108,9 @@ struct xvm_vdev {
 	u32 generation;
 	u32 config_bytes;
 	u8 config[256];
+	u8 told[256];		/* what of it the driver was told of, or wrote itself */
+	bool config_news;	/* it changed, and no xvm_vdev_news_told since */
+	u32 news_from, news_to;	/* the bytes that differ, over all changes; equal: none */
 	struct xvm_mem mem;
 	struct xvm_vdev_shm shm[XVM_VDEV_MAX_SHM];	/* by region index; the model's */
 	u32 num_vqs;
@@ -144,6 +147,8 @@ void xvm_vdev_set_features(struct xvm_vdev *vdev, u32 block, u32 count, const u3
 bool xvm_vdev_config_read(const struct xvm_vdev *vdev, u32 off, u32 len, u8 *dst);
 /* False: refused (range, generation, or the model). */
 bool xvm_vdev_config_write(struct xvm_vdev *vdev, u32 generation, u32 off, u32 len, const u8 *src);
+/* EVENT_CONFIG was sent, with news_from and news_to. What was not told yet survives a reset. */
+void xvm_vdev_news_told(struct xvm_vdev *vdev);
 /*
  * Sets status bits other than 0; FEATURES_OK is refused by leaving it clear,
  * DRIVER_OK needs FEATURES_OK. Returns the resulting status.
@@ -216,7 +221,7 @@ void xvm_vdev_ready(struct xvm_vdev *vdev);
  * follows, for whoever waits for drained.
  */
 void xvm_vdev_broken(struct xvm_vdev *vdev, const char *reason);
-/* The device changed its configuration: bumps the generation, EVENT_CONFIG. */
+/* The device changed bytes of config: bumps the generation, EVENT_CONFIG with their range. */
 void xvm_vdev_config_changed(struct xvm_vdev *vdev);
 
 /* The plain array of types, dom0/worker/types.c. */

@@ -240,9 +240,10 @@ static void take_event(const u8 *buf, u32 len)
 		return;
 	}
 	require(buf[VIRTIO_MSG_HDR_ID] == VIRTIO_MSG_EVENT_CONFIG && run.model.owes_config);
-	require(!xvm_msg_get_event_config(buf, len, &c) && !c.length);
+	require(!xvm_msg_get_event_config(buf, len, &c) && !c.data);
+	require(!c.offset && c.length == run.model.news);
 	require(c.device_status == run.model.status && c.generation == run.model.generation);
-	run.model.owes_config = false;
+	run.model.owes_config = run.model.news = false;
 }
 
 static void take(const u8 *buf, u32 len)

@@ -57,6 +57,16 @@ static int start_small(void **state)
 	return start_with(VIRTIO_MSG_SET_VQUEUE_BYTES);
 }
 
+/* A ring of one page, which can be filled. */
+static int start_narrow(void **state)
+{
+	(void)state;
+	tap_start(VIRTIO_MSG_OFFER_BYTES, 7);
+	drv_start_with(&drv, &rig, 0, VIRTIO_MSG_OFFER_BYTES, 7);
+	add_toy(NUM);
+	return 0;
+}
+
 /* The driver here breaks rules of its own; the device side must not. */
 static int stop(void **state)
 {
@@ -329,6 +339,9 @@ static void test_generation(void **state)
 	DRV_UNTIL(&drv, drv.configs[NUM]);
 	assert_int_equal(drv.config[NUM].generation, gen + 1);
 	assert_int_equal(drv.config[NUM].device_status, STATUS_RUNNING);
+	assert_int_equal(drv.config[NUM].offset, 8);
+	assert_int_equal(drv.config[NUM].length, TOY_CONFIG - 8);
+	assert_null(drv.config[NUM].data);
 	assert_int_equal(drv_config(&drv, NUM, 0, TOY_CONFIG, after), TOY_CONFIG);
 	assert_int_equal(answered_config().generation, gen + 1);
 	assert_memory_not_equal(before + 8, after + 8, TOY_CONFIG - 8);
@@ -338,6 +351,47 @@ static void test_generation(void **state)
 	/* A reset does not bring old generations back. */
 	drv_set_status(&drv, NUM, 0);
 	assert_true((int32_t)(generation() - gen) > 0);
+}
+
+/* Fills the ring to the driver side until no event may be written any more. */
+static void stuff(struct drv_vq *vq)
+{
+	u32 i, len;
+
+	drv.deaf = true;
+	for (i = 0; i < 200; i++) {
+		offer(vq);
+		drv_vq_force_kick(vq);
+		while (drv_vq_get(vq, &len) < 0)
+			drv_poll(&drv, 1);
+	}
+}
+
+/* A change that could not be told before the driver reset the device is told after. */
+static void test_news_survive_reset(void **state)
+{
+	u8 word = TOY_CHANGE;
+	struct xvm_msg_config m = { .length = 1, .data = &word };
+	struct drv_vq vq;
+
+	(void)state;
+	rig_area_new(&rig, AREA, PAGES);
+	assert_int_equal(drv_area_add(&drv, AREA, NUM, PAGES), XVM_STATUS_OK);
+	drv_negotiate(&drv, NUM, NEEDED);
+	drv_vq_setup(&vq, &drv, NUM, 0, TOY_QUEUE_SIZE, AREA, 0, false);
+	drv_set_status(&drv, NUM, STATUS_RUNNING);
+	m.generation = generation();
+	stuff(&vq);
+	drv_send(&drv, msg, xvm_msg_put_config(msg, VIRTIO_MSG_SET_CONFIG, NUM, &m));
+	drv_send(&drv, msg, xvm_msg_put_u32(msg, 0, VIRTIO_MSG_SET_DEVICE_STATUS, NUM, 0));
+	drv.answers = 0;
+	(void)rig_stats(&rig);
+	drv.deaf = false;
+	DRV_UNTIL(&drv, drv.answers == 2);
+	DRV_UNTIL(&drv, drv.configs[NUM]);
+	assert_int_equal(drv.config[NUM].generation, m.generation + 1);
+	assert_int_equal(drv.config[NUM].length, TOY_CONFIG - 8);
+	assert_int_equal(drv.config[NUM].device_status, 0);
 }
 
 static void test_stale_generation(void **state)
@@ -639,7 +693,9 @@ int main(void)
 		CASE(test_info), CASE(test_core_messages), CASE(test_bytes),
 		cmocka_unit_test_setup_teardown(test_max_message, start_small, stop),
 		CASE(test_features_beyond), CASE(test_features_acknowledged),
-		CASE(test_features_refused), CASE(test_generation), CASE(test_stale_generation),
+		CASE(test_features_refused), CASE(test_generation),
+		cmocka_unit_test_setup_teardown(test_news_survive_reset, start_narrow, stop),
+		CASE(test_stale_generation),
 		CASE(test_config_range), CASE(test_status), CASE(test_reset_waits),
 		CASE(test_needs_reset), CASE(test_queue_parameters),
 		CASE(test_io_begins_with_driver_ok), CASE(test_runtime_queue), CASE(test_vq_reset),

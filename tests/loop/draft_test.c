@@ -225,7 +225,8 @@ static void test_event_config(void **state)
 	DRV_UNTIL(&drv, drv.configs[NUM] == 1);
 	assert_int_not_equal(drv.config[NUM].generation, gen);
 	assert_int_equal(drv.config[NUM].generation, generation());
-	assert_int_equal(drv.config[NUM].offset | drv.config[NUM].length, 0);
+	assert_int_equal(drv.config[NUM].offset, 8);
+	assert_int_equal(drv.config[NUM].length, TOY_CONFIG - 8);
 	order(TOY_BREAK);
 	DRV_UNTIL(&drv, drv.configs[NUM] == 2);
 	assert_int_equal(drv.config[NUM].device_status, STATUS_RUNNING | XVM_S_NEEDS_RESET);

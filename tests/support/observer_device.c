@@ -32,7 +32,7 @@ void obs_reset(struct obs_dev *d)
 	memset(d->byte_known, 0, sizeof(d->byte_known));
 	d->features_read = d->features_written = false;
 	d->asked_driver_ok = d->resetting = false;
-	d->owes_needs_reset = d->owes_config = false;
+	d->owes_needs_reset = false;
 	d->status = 0;
 	for (i = 0; i < OBS_MAX_VQS; i++)
 		d->vq[i].looked = d->vq[i].set = d->vq[i].confirmed = false;
@@ -53,6 +53,8 @@ static void saw_generation(struct xvm_observer *o, struct obs_dev *d, const u8 *
 	} else if (!answer) {
 		d->owes_config = false;
 	}
+	if (!answer || !d->gen_known)
+		d->told_gen = gen;
 	d->gen_known = true;
 	d->gen = gen;
 	if (answer)
@@ -384,6 +386,10 @@ static void event_config(struct xvm_observer *o, struct obs_dev *d, const u8 *ms
 		d->data_event = true;
 		d->data_event_gen = m.generation;
 	}
+	/* A new generation is a change of bytes; which ones is said, with or without them. */
+	if (d->gen_known && m.generation != d->told_gen)
+		obs_judge(o, "DEV-28", m.length, "device %u: EVENT_CONFIG for generation %u names no range",
+			  num_of(msg), m.generation);
 	saw_generation(o, d, msg, m.generation, false);
 	if (!d->status_asked)
 		obs_judge(o, "DEV-27 DEV-47", !((m.device_status ^ d->status) & ~S_NEEDS_RESET),

@@ -52,6 +52,7 @@ struct obs_dev {
 	u32 seen[OBS_GENS], nseen;	/* what the driver may know as the newest */
 	bool data_event;
 	u32 data_event_gen;		/* newest EVENT_CONFIG that carried data */
+	u32 told_gen;			/* of the newest EVENT_CONFIG, or what was read before any */
 	bool byte_known[OBS_CONFIG];
 	u8 byte[OBS_CONFIG];		/* configuration as read at generation gen */
 	u32 status_asked, config_asked;	/* requests of these kinds without answer */

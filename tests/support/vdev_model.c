@@ -369,7 +369,7 @@ void model_broke(struct model *m)
 void model_config_changed(struct model *m)
 {
 	m->generation++;
-	m->owes_config = true;
+	m->owes_config = m->news = true;
 }
 
 u32 model_get_devices(const struct model *m, const u8 *msg, u8 *out)

@@ -48,6 +48,7 @@ struct model {
 	/* Set by the test before each call; a reset waits only for what cannot be cancelled. */
 	u32 in_flight[MODEL_QUEUES], started[MODEL_QUEUES];
 	bool owes_config;		/* EVENT_CONFIG is due */
+	bool news;			/* the configuration changed; the first byte, as it is here */
 
 	bool blocked;			/* the first of waiting waits for in_flight */
 	struct model_request waiting[MODEL_WAITING];

@@ -167,7 +167,9 @@ static void used(u32 index)
 
 static void config_event(u32 is, u32 gen)
 {
-	struct xvm_msg_event_config m = { .device_status = is, .generation = gen };
+	struct xvm_msg_event_config m = {
+		.device_status = is, .generation = gen, .length = gen ? 4 : 0,
+	};
 
 	dev_event(xvm_msg_put_event_config(out, NUM, &m));
 }
@@ -435,6 +437,9 @@ BAD(dev_event_status, "DEV-27", running(); config_event(3, 0);)
 BAD(dev_event_range, "DEV-28", running();
     { struct xvm_msg_event_config m = { 0xf, 1, CONFIG, 4, NULL };
       dev_event(xvm_msg_put_event_config(out, NUM, &m)); })
+BAD(dev_event_no_range, "DEV-28", running(); config_is(3, 0, 4, 1);
+    { struct xvm_msg_event_config m = { 0xf, 4, 0, 0, NULL };
+      dev_event(xvm_msg_put_event_config(out, NUM, &m)); })
 BAD(dev_event_data_twice, "DEV-05", running();
     { struct xvm_msg_event_config m = { 0xf, 1, 0, 4, (const u8 *)"abcd" };
       dev_event(xvm_msg_put_event_config(out, NUM, &m));
@@ -529,7 +534,8 @@ int main(void)
 		CASE(dev_accepts_unoffered), CASE(dev_status_of_its_own), CASE(dev_reset_status),
 		CASE(dev_status_lies), CASE(dev_generation_back), CASE(dev_config_silent),
 		CASE(dev_stale_applied), CASE(dev_no_config_event), CASE(dev_no_reset_event),
-		CASE(dev_event_status), CASE(dev_event_range), CASE(dev_event_data_twice),
+		CASE(dev_event_status), CASE(dev_event_range), CASE(dev_event_no_range),
+		CASE(dev_event_data_twice),
 		CASE(dev_queue_max), CASE(dev_queue_other), CASE(dev_queue_unset),
 		CASE(dev_queue_beyond), CASE(dev_queue_reserved), CASE(dev_queue_after_vq_reset),
 		CASE(dev_queue_after_reset), CASE(dev_used_early), CASE(dev_used_unset),

@@ -225,8 +225,12 @@ static void test_config(void **state)
 	assert_false(xvm_vdev_config_write(f->vdev, 0, 0xffffffff, 2, b));
 	assert_false(xvm_vdev_config_write(f->vdev, 0, 0, 0, b));
 	assert_false(xvm_vdev_config_write(f->vdev, 1, 0, 1, b));
+	/* What the driver wrote itself is no news. */
 	xvm_vdev_config_changed(f->vdev);
 	assert_int_equal(owner.config_changed, 1);
+	assert_true(f->vdev->config_news);
+	assert_int_equal(f->vdev->news_to - f->vdev->news_from, 0);
+	xvm_vdev_news_told(f->vdev);
 	assert_false(xvm_vdev_config_write(f->vdev, 0, 0, 1, b));
 	toy.refuse = true;
 	b[0] = 9;
@@ -238,6 +242,30 @@ static void test_config(void **state)
 	assert_false(xvm_vdev_config_read(f->vdev, 4, 0xffffffff, b));
 	assert_true(xvm_vdev_begin_reset(f->vdev));
 	assert_int_equal(f->vdev->generation, 1);		/* never goes back */
+}
+
+static void change(struct xvm_vdev *vdev, u32 off, u32 from, u32 to)
+{
+	vdev->config[off]++;
+	xvm_vdev_config_changed(vdev);
+	assert_int_equal(vdev->news_from, from);
+	assert_int_equal(vdev->news_to, to);
+}
+
+/* Changes that nobody was told of yet make one range; a reset does not forget it. */
+static void test_news(void **state)
+{
+	struct fix *f = *state;
+
+	change(f->vdev, 5, 5, 6);
+	change(f->vdev, 2, 2, 6);
+	change(f->vdev, 11, 2, 12);
+	change(f->vdev, 5, 2, 12);
+	assert_true(xvm_vdev_begin_reset(f->vdev));
+	assert_true(f->vdev->config_news);
+	xvm_vdev_news_told(f->vdev);
+	assert_false(f->vdev->config_news);
+	change(f->vdev, 0, 0, 1);
 }
 
 /* Nothing is looked at before DRIVER_OK, and then all of it without a notification. */
@@ -504,7 +532,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(test_new), CASE(test_features), CASE(test_feature_blocks), CASE(test_status),
-		CASE(test_config), CASE(test_self_kick), CASE(test_set_vq_bad),
+		CASE(test_config), CASE(test_news), CASE(test_self_kick), CASE(test_set_vq_bad),
 		CASE(test_reset_drains), CASE(test_hold), CASE(test_vq_reset),
 		CASE(test_reset_overtakes), CASE(test_quiet), CASE(test_early_queue),
 		CASE(test_shm), CASE(test_broken),
