@@ -191,6 +191,7 @@ int xvm_chan_send(struct xvm_conn *conn, u32 epoch, const u8 *msg, u32 len);
 
 struct xvm_dev;
 void xvm_chan_kick(struct xvm_dev *xd, u32 vq_index);
+void xvm_chan_forget_kick(struct xvm_dev *xd, u32 vq_index);
 void xvm_chan_forget_kicks(struct xvm_dev *xd);
 
 int xvm_req_init(struct xvm_conn *conn);

@@ -22,9 +22,12 @@
 #define F_NOTIFICATION_DATA 38
 #define F_SR_IOV 37
 static const u64 unsupported_features =
-	BIT_ULL(VIRTIO_F_RING_PACKED) | BIT_ULL(VIRTIO_F_ORDER_PLATFORM) | BIT_ULL(F_SR_IOV) |
-	BIT_ULL(F_NOTIFICATION_DATA) | BIT_ULL(F_NOTIF_CONFIG_DATA) |
-	BIT_ULL(40 /* RING_RESET */) | BIT_ULL(F_ADMIN_VQ);
+	BIT_ULL(VIRTIO_F_ORDER_PLATFORM) | BIT_ULL(F_SR_IOV) | BIT_ULL(F_NOTIFICATION_DATA) |
+	BIT_ULL(F_NOTIF_CONFIG_DATA) | BIT_ULL(F_ADMIN_VQ);
+
+static bool packed;
+module_param(packed, bool, 0444);
+MODULE_PARM_DESC(packed, "use packed virtqueues where a device offers them (default: split ones)");
 
 int vmsg_transfer(struct vmsg_device *vm, u32 len)
 {
@@ -87,12 +90,42 @@ static int check_info(struct vmsg_device *vm, struct device *parent)
 
 /* -- Status and features -- */
 
+/* Bits that nobody asked for would have the virtio core warn, or skip a step. */
+static void take_status(struct vmsg_device *vm)
+{
+	u32 status = xvm_msg_get_u32(vm->answer);
+
+	vm->status = (u8)status & (vm->asked | VIRTIO_CONFIG_S_NEEDS_RESET);
+	if (status & VIRTIO_CONFIG_S_NEEDS_RESET)
+		vmsg_note_needs_reset(vm);
+}
+
+/* Caller holds vm->lock. Returns 0 or a negative error. */
+static int ask_status(struct vmsg_device *vm)
+{
+	int len;
+
+	len = xvm_msg_put_empty(vm->request, 0, VIRTIO_MSG_GET_DEVICE_STATUS, vm->dev_num);
+	len = vmsg_transfer(vm, len);
+	return len < 0 ? len : 0;
+}
+
+/* Where the device cannot be asked it is what was so before. */
 static u8 vmsg_get_status(struct virtio_device *vdev)
 {
 	struct vmsg_device *vm = to_vmsg_device(vdev);
+	u8 status;
+	int err;
 
-	/* SET_DEVICE_STATUS answers with the status it led to, so no message is needed. */
-	return vm->status | (READ_ONCE(vm->needs_reset) ? VIRTIO_CONFIG_S_NEEDS_RESET : 0);
+	mutex_lock(&vm->lock);
+	err = ask_status(vm);
+	if (!err)
+		take_status(vm);
+	status = vm->status | (READ_ONCE(vm->needs_reset) ? VIRTIO_CONFIG_S_NEEDS_RESET : 0);
+	mutex_unlock(&vm->lock);
+	if (err)
+		vmsg_say_failed(vm, "reading the status", err);
+	return status;
 }
 
 /* Caller holds vm->lock. Returns 0 or a negative error. */
@@ -104,7 +137,7 @@ static int send_status(struct vmsg_device *vm, u8 status)
 	len = vmsg_transfer(vm, len);
 	if (len < 0)
 		return len;
-	vm->status = (u8)xvm_msg_get_u32(vm->answer);
+	vm->asked = status;
 	return 0;
 }
 
@@ -115,6 +148,8 @@ static void vmsg_set_status(struct virtio_device *vdev, u8 status)
 
 	mutex_lock(&vm->lock);
 	err = send_status(vm, status);
+	if (!err)
+		take_status(vm);
 	mutex_unlock(&vm->lock);
 	/* FAILED is said on the way out of a probe that has had its line already. */
 	if (err && !(status & VIRTIO_CONFIG_S_FAILED))
@@ -128,17 +163,15 @@ static int poll_reset(struct vmsg_device *vm)
 {
 	unsigned long deadline = jiffies + VMSG_RESET_SECONDS * HZ;
 	unsigned int ms;
-	int len;
+	int err;
 
-	for (ms = 1; vm->status; ms = min(2 * ms, 100u)) {
+	for (ms = 1; xvm_msg_get_u32(vm->answer); ms = min(2 * ms, 100u)) {
 		if (time_after(jiffies, deadline))
 			return -ETIMEDOUT;
 		msleep(ms);
-		len = xvm_msg_put_empty(vm->request, 0, VIRTIO_MSG_GET_DEVICE_STATUS, vm->dev_num);
-		len = vmsg_transfer(vm, len);
-		if (len < 0)
-			return len;
-		vm->status = (u8)xvm_msg_get_u32(vm->answer);
+		err = ask_status(vm);
+		if (err)
+			return err;
 	}
 	return 0;
 }
@@ -147,7 +180,7 @@ static int send_reset(struct vmsg_device *vm)
 {
 	int err = send_status(vm, 0);
 
-	if (err || !vm->status)
+	if (err || !xvm_msg_get_u32(vm->answer))
 		return err;
 	return vmsg_rules(vm)->reset_polled ? poll_reset(vm) : -EPROTO;
 }
@@ -168,8 +201,8 @@ void vmsg_reset(struct virtio_device *vdev)
 		if (!vm->lost)
 			vmsg_say_failed(vm, "reset", err);
 		vm->lost = true;
-		vm->status = 0;
 	}
+	vm->status = 0;
 	WRITE_ONCE(vm->needs_reset, false);
 	mutex_unlock(&vm->lock);
 	if (err)
@@ -198,7 +231,7 @@ static u64 vmsg_get_features(struct virtio_device *vdev)
 	mutex_unlock(&vm->lock);
 	if (err)
 		vmsg_say_failed(vm, "reading the features", err);
-	return features & ~unsupported_features;
+	return features & ~unsupported_features & ~(packed ? 0 : BIT_ULL(VIRTIO_F_RING_PACKED));
 }
 
 static int check_features(struct vmsg_device *vm)
@@ -217,10 +250,14 @@ static int check_features(struct vmsg_device *vm)
 static int vmsg_finalize_features(struct virtio_device *vdev)
 {
 	struct vmsg_device *vm = to_vmsg_device(vdev);
+	bool ring_reset = __virtio_test_bit(vdev, VIRTIO_F_RING_RESET);
 	u32 words[2];
 	int err;
 
 	vring_transport_features(vdev);
+	/* Not a matter of the ring code, which clears it. */
+	if (ring_reset)
+		__virtio_set_bit(vdev, VIRTIO_F_RING_RESET);
 	vdev->features &= ~unsupported_features;
 	err = check_features(vm);
 	if (err)
@@ -270,6 +307,8 @@ static const struct virtio_config_ops vmsg_config_ops = {
 	.finalize_features = vmsg_finalize_features,
 	.bus_name = vmsg_bus_name,
 	.get_shm_region = vmsg_get_shm_region,
+	.disable_vq_and_reset = vmsg_disable_vq_and_reset,
+	.enable_vq_after_reset = vmsg_enable_vq_after_reset,
 };
 
 /* -- Life -- */

@@ -34,6 +34,8 @@ struct vmsg_bus_ops {
 	int (*transfer)(struct vmsg_device *vm, const u8 *msg, u32 len, u8 *answer);
 	/* Tells the device that a queue has buffers. Any context; cannot fail. */
 	void (*kick)(struct vmsg_device *vm, u32 vq_index);
+	/* A kick that has not been sent yet is not sent any more. */
+	void (*forget_kick)(struct vmsg_device *vm, u32 vq_index);
 	/* Before the first queue is made: memory for so many descriptors in all. */
 	int (*prepare_vqs)(struct vmsg_device *vm, u32 nvqs, u32 entries);
 	/* The queue, set up again on a new connection, goes on where it was. 0 or an error. */
@@ -52,17 +54,21 @@ struct vmsg_device {
 	enum xvm_dialect dialect;	/* set by the bus between alloc and register */
 	struct xvm_msg_device_info info;	/* checked and clipped */
 
-	struct mutex lock;	/* request, answer, status, generation */
+	struct mutex lock;	/* request, answer, status, what was told of the generation */
 	u8 *request, *answer;	/* max_message bytes each */
-	u8 status;		/* as the device last answered */
+	u8 asked;		/* status that was last asked for */
+	u8 status;		/* as the device last answered, less what was not asked for */
 	bool lost;		/* a reset was not answered: no more requests */
-	u32 generation, gen_told, gen_changes;
+	u32 gen_told, gen_changes;
 
 	spinlock_t vq_lock;	/* what interrupts look at, below */
 	struct virtqueue **vqs;	/* info.max_virtqueues of them */
 	bool live;		/* registered: configuration changes may be told */
 	bool changed;		/* one came before that */
 	bool needs_reset;
+	u32 generation;		/* the newest seen, in an answer or an event */
+	bool gen_known;		/* there was one */
+	bool gen_event;		/* an event brought it since the last request was made */
 };
 
 static inline struct vmsg_device *to_vmsg_device(struct virtio_device *vdev)

@@ -135,15 +135,12 @@ int vmsg_device_replay(struct vmsg_device *vm, struct vmsg_buffers *buf)
 
 void vmsg_device_fail(struct vmsg_device *vm)
 {
-	struct xvm_msg_event_config event = { .device_status = VIRTIO_CONFIG_S_NEEDS_RESET };
-
-	vmsg_event_config(vm, &event);
+	vmsg_config_news(vm, true);
 }
 
 /* As if the device had told us of everything it has; both sides bear news of nothing. */
 void vmsg_device_look(struct vmsg_device *vm)
 {
-	struct xvm_msg_event_config event = { };
 	u32 i;
 
 	for (i = 0; i < vm->info.max_virtqueues; i++) {
@@ -158,5 +155,5 @@ void vmsg_device_look(struct vmsg_device *vm)
 		local_bh_enable();
 	}
 	if (!READ_ONCE(vm->needs_reset))
-		vmsg_event_config(vm, &event);
+		vmsg_config_news(vm, false);
 }

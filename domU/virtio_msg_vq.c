@@ -61,13 +61,50 @@ static bool vmsg_notify(struct virtqueue *vq)
 	return true;
 }
 
+/* From now on events find the queue, or with NULL none does. */
 static void show_vq(struct vmsg_device *vm, u32 index, struct virtqueue *vq)
 {
 	unsigned long flags;
 
 	spin_lock_irqsave(&vm->vq_lock, flags);
 	vm->vqs[index] = vq;
+	if (vq && vm->needs_reset)
+		__virtqueue_break(vq);
 	spin_unlock_irqrestore(&vm->vq_lock, flags);
+}
+
+/* Is it told to the device, so that it may not be told again? */
+static bool vq_active(const struct vmsg_device *vm, const struct xvm_msg_vqueue *m)
+{
+	return vmsg_rules(vm)->vq_flags ? m->flags & VIRTIO_MSG_VQ_ENABLED : m->size;
+}
+
+/* RESET_VQUEUE has no error in its answer either. */
+static int send_vq_reset(struct vmsg_device *vm, u32 index, struct xvm_msg_vqueue *m)
+{
+	int err;
+
+	mutex_lock(&vm->lock);
+	err = vmsg_transfer(vm, xvm_msg_put_u32(vm->request, 0, VIRTIO_MSG_RESET_VQUEUE,
+						vm->dev_num, index));
+	mutex_unlock(&vm->lock);
+	if (err >= 0)
+		err = ask_vq(vm, index, m);
+	if (!err && vq_active(vm, m))
+		err = -EPROTO;
+	return err;
+}
+
+/* The queue as it is, and not active: one that is gets reset, if that was negotiated. */
+static int ask_inactive_vq(struct vmsg_device *vm, u32 index, struct xvm_msg_vqueue *m)
+{
+	int err = ask_vq(vm, index, m);
+
+	if (err || !vq_active(vm, m))
+		return err;
+	if (virtio_has_feature(&vm->vdev, VIRTIO_F_RING_RESET))
+		return send_vq_reset(vm, index, m);
+	return -EBUSY;
 }
 
 /* Size for queue index: what the device offers, as a power of two within our limit. */
@@ -78,7 +115,7 @@ static int vq_size(struct vmsg_device *vm, u32 index, u32 *size)
 
 	if (index >= vm->info.max_virtqueues)
 		return -ENOENT;
-	err = ask_vq(vm, index, &m);
+	err = ask_inactive_vq(vm, index, &m);
 	if (err)
 		return err;
 	if (!m.max_size)
@@ -167,6 +204,54 @@ int vmsg_find_vqs(struct virtio_device *vdev, unsigned int nvqs, struct virtqueu
 	return err;
 }
 
+/* -- A queue at run time -- */
+
+/* The driver has stopped using the queue; it gets it back empty, perhaps with another ring. */
+int vmsg_disable_vq_and_reset(struct virtqueue *vq)
+{
+	struct vmsg_device *vm = to_vmsg_device(vq->vdev);
+	struct xvm_msg_vqueue m;
+	int err;
+
+	if (!virtio_has_feature(vq->vdev, VIRTIO_F_RING_RESET))
+		return -ENOENT;
+	vm->ops->forget_kick(vm, vq->index);
+	err = send_vq_reset(vm, vq->index, &m);
+	if (err) {
+		vmsg_say_failed(vm, "resetting a queue", err);
+		return err;
+	}
+	/* No event finds it any more, and none that did is still at work. */
+	show_vq(vm, vq->index, NULL);
+	vm->ops->synchronize(vm);
+	vq->reset = true;
+	return 0;
+}
+
+int vmsg_enable_vq_after_reset(struct virtqueue *vq)
+{
+	struct vmsg_device *vm = to_vmsg_device(vq->vdev);
+	struct xvm_msg_vqueue m;
+	int err;
+
+	if (!vq->reset)
+		return -EBUSY;
+	err = ask_vq(vm, vq->index, &m);
+	if (!err && vq_active(vm, &m))
+		err = -EBUSY;
+	if (!err) {
+		show_vq(vm, vq->index, vq);
+		err = tell_vq(vm, vq);
+	}
+	if (err) {
+		show_vq(vm, vq->index, NULL);
+		vmsg_say_failed(vm, "setting up a queue again", err);
+		return err;
+	}
+	vq->reset = false;
+	return 0;
+}
+
 /* -- Events -- */
 
 bool vmsg_event_used(struct vmsg_device *vm, u32 vq_index)
@@ -184,27 +269,78 @@ bool vmsg_event_used(struct vmsg_device *vm, u32 vq_index)
 	return vq;
 }
 
+static void break_locked(struct vmsg_device *vm)
+{
+	u32 i;
+
+	for (i = 0; vm->vqs && i < vm->info.max_virtqueues; i++)
+		if (vm->vqs[i])
+			__virtqueue_break(vm->vqs[i]);
+}
+
+/*
+ * Nothing comes back from such a device, so nothing more is given to it. Linux
+ * has no way to start a device anew below its driver, whose requests in flight
+ * are its own: reset and new start come with the driver's next binding.
+ */
+static void needs_reset_locked(struct vmsg_device *vm)
+{
+	if (vm->needs_reset)
+		return;
+	WRITE_ONCE(vm->needs_reset, true);
+	break_locked(vm);
+	dev_err_ratelimited(vm->vdev.dev.parent,
+			    "device %u needs a reset: it stops until its driver is bound again\n",
+			    vm->dev_num);
+}
+
+void vmsg_note_needs_reset(struct vmsg_device *vm)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&vm->vq_lock, flags);
+	needs_reset_locked(vm);
+	spin_unlock_irqrestore(&vm->vq_lock, flags);
+}
+
+static void tell_config_locked(struct vmsg_device *vm, bool broken)
+{
+	if (broken)
+		needs_reset_locked(vm);
+	if (vm->live)
+		virtio_config_changed(&vm->vdev);
+	else
+		vm->changed = true;
+}
+
+/* What data an event brings is read again with the rest, when the driver asks for it. */
 void vmsg_event_config(struct vmsg_device *vm, const struct xvm_msg_event_config *event)
 {
 	unsigned long flags;
 
 	spin_lock_irqsave(&vm->vq_lock, flags);
-	WRITE_ONCE(vm->needs_reset, event->device_status & VIRTIO_CONFIG_S_NEEDS_RESET);
-	if (vm->live)
-		virtio_config_changed(&vm->vdev);
-	else
-		vm->changed = true;
+	vm->generation = event->generation;
+	vm->gen_known = true;
+	vm->gen_event = true;
+	tell_config_locked(vm, event->device_status & VIRTIO_CONFIG_S_NEEDS_RESET);
+	spin_unlock_irqrestore(&vm->vq_lock, flags);
+}
+
+void vmsg_config_news(struct vmsg_device *vm, bool broken)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&vm->vq_lock, flags);
+	vm->gen_known = false;
+	tell_config_locked(vm, broken);
 	spin_unlock_irqrestore(&vm->vq_lock, flags);
 }
 
 void vmsg_device_break(struct vmsg_device *vm)
 {
 	unsigned long flags;
-	u32 i;
 
 	spin_lock_irqsave(&vm->vq_lock, flags);
-	for (i = 0; vm->vqs && i < vm->info.max_virtqueues; i++)
-		if (vm->vqs[i])
-			__virtqueue_break(vm->vqs[i]);
+	break_locked(vm);
 	spin_unlock_irqrestore(&vm->vq_lock, flags);
 }

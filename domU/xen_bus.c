@@ -74,6 +74,11 @@ static void dev_kick(struct vmsg_device *vm, u32 vq_index)
 	xvm_chan_kick(vm_dev(vm), vq_index);
 }
 
+static void dev_forget_kick(struct vmsg_device *vm, u32 vq_index)
+{
+	xvm_chan_forget_kick(vm_dev(vm), vq_index);
+}
+
 static int dev_prepare_vqs(struct vmsg_device *vm, u32 nvqs, u32 entries)
 {
 	struct xvm_dev *xd = vm_dev(vm);
@@ -91,6 +96,7 @@ static void dev_synchronize(struct vmsg_device *vm)
 static const struct vmsg_bus_ops bus_ops = {
 	.transfer = dev_transfer,
 	.kick = dev_kick,
+	.forget_kick = dev_forget_kick,
 	.prepare_vqs = dev_prepare_vqs,
 	.keep_queue = dev_keep_queue,
 	.synchronize = dev_synchronize,

@@ -186,6 +186,16 @@ static bool send_kicks_of(struct xvm_dev *xd)
 	return true;
 }
 
+void xvm_chan_forget_kick(struct xvm_dev *xd, u32 vq_index)
+{
+	struct xvm_chan *chan = &xd->conn->chan;
+	unsigned long flags;
+
+	spin_lock_irqsave(&chan->tx_lock, flags);
+	__clear_bit(vq_index, xd->kick_bits);
+	spin_unlock_irqrestore(&chan->tx_lock, flags);
+}
+
 void xvm_chan_forget_kicks(struct xvm_dev *xd)
 {
 	struct xvm_chan *chan = &xd->conn->chan;

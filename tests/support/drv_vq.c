@@ -20,10 +20,9 @@ static void store16(void *p, u16 v)
 #define FLAG_AVAIL	(1u << 7)
 #define FLAG_USED	(1u << 15)
 
-void drv_vq_setup(struct drv_vq *vq, struct drv *drv, u16 dev, u16 index, u16 size, u32 area,
-		  u32 offset, bool event_idx)
+void drv_vq_init(struct drv_vq *vq, struct drv *drv, u16 dev, u16 index, u16 size, u32 area,
+		 u32 offset, bool event_idx, bool packed)
 {
-	u64 acked = dev < RIG_DEVICES ? drv->acked[dev] : 0;
 	u32 avail = offset + size * 16u, used = (avail + size * 2u + 64 + 3) & ~3u;
 	u8 *base = drv->rig->area[area].base;
 	u16 i;
@@ -34,8 +33,7 @@ void drv_vq_setup(struct drv_vq *vq, struct drv *drv, u16 dev, u16 index, u16 si
 	vq->index = index;
 	vq->size = size;
 	vq->event_idx = event_idx;
-	vq->packed = acked & XVM_F_RING_PACKED;
-	vq->in_order = acked & XVM_F_IN_ORDER;
+	vq->packed = packed;
 	vq->avail_wrap = vq->used_wrap = true;
 	vq->room = size;
 	vq->desc = base + offset;
@@ -48,6 +46,15 @@ void drv_vq_setup(struct drv_vq *vq, struct drv *drv, u16 dev, u16 index, u16 si
 		.index = index, .size = size, .desc_addr = xvm_addr_make(area, offset),
 		.driver_addr = xvm_addr_make(area, avail), .device_addr = xvm_addr_make(area, used),
 	};
+}
+
+void drv_vq_setup(struct drv_vq *vq, struct drv *drv, u16 dev, u16 index, u16 size, u32 area,
+		  u32 offset, bool event_idx)
+{
+	u64 acked = dev < RIG_DEVICES ? drv->acked[dev] : 0;
+
+	drv_vq_init(vq, drv, dev, index, size, area, offset, event_idx, acked & XVM_F_RING_PACKED);
+	vq->in_order = acked & XVM_F_IN_ORDER;
 	drv_set_vqueue(drv, dev, &vq->config);
 }
 

@@ -42,7 +42,10 @@ struct drv_vq {
 
 #define DRV_VQ_TABLE (32 * 16)
 
-/* Lays the queue out at offset of area and sets it up by SET_VQUEUE. */
+/* Lays the queue out at offset of area, with addresses in vq->config; the device is told nothing. */
+void drv_vq_init(struct drv_vq *vq, struct drv *drv, u16 dev, u16 index, u16 size, u32 area,
+		 u32 offset, bool event_idx, bool packed);
+/* The same with the features that drv_negotiate took, and SET_VQUEUE. */
 void drv_vq_setup(struct drv_vq *vq, struct drv *drv, u16 dev, u16 index, u16 size, u32 area,
 		  u32 offset, bool event_idx);
 /* Makes a chain available, not yet notified. Returns its head, or -1 if there is no room. */

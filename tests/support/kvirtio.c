@@ -157,9 +157,7 @@ int register_virtio_device(struct virtio_device *vdev)
 {
 	vdev->dev.refs = 1;
 	vdev->vqs.next = vdev->vqs.prev = &vdev->vqs;
-	vdev->config->reset(vdev);
-	add_status(vdev, VIRTIO_CONFIG_S_ACKNOWLEDGE);
-	kvirtio_probe_result = probe(vdev);
+	kvirtio_bind_driver(vdev);
 	return 0;
 }
 
@@ -168,6 +166,28 @@ void kvirtio_remove_driver(struct virtio_device *vdev)
 	vdev->config->reset(vdev);
 	vdev->config->del_vqs(vdev);
 	add_status(vdev, VIRTIO_CONFIG_S_ACKNOWLEDGE);
+}
+
+void kvirtio_bind_driver(struct virtio_device *vdev)
+{
+	vdev->config->reset(vdev);
+	add_status(vdev, VIRTIO_CONFIG_S_ACKNOWLEDGE);
+	kvirtio_probe_result = probe(vdev);
+}
+
+int kvirtio_resize(struct virtqueue *vq, u32 size)
+{
+	struct ring *ring = (struct ring *)vq;
+	int err;
+
+	if (size > vq->num_max)
+		return -E2BIG;
+	err = vq->vdev->config->disable_vq_and_reset(vq);
+	if (err)
+		return err;
+	vq->size = size;
+	vq->priv = kvirtio_driver->ring(vq, size, ring->addr);
+	return vq->vdev->config->enable_vq_after_reset(vq);
 }
 
 void unregister_virtio_device(struct virtio_device *vdev)

@@ -24,6 +24,10 @@ extern int kvirtio_probe_result;
 
 /* As drivers do: reset and rings away, the device stays registered. */
 void kvirtio_remove_driver(struct virtio_device *vdev);
+/* The driver is bound again; sets kvirtio_probe_result. */
+void kvirtio_bind_driver(struct virtio_device *vdev);
+/* As virtqueue_resize: the queue is reset and set up with a ring of another size, empty. */
+int kvirtio_resize(struct virtqueue *vq, u32 size);
 /* Reads a field until the generation stands still. */
 void kvirtio_cread(struct virtio_device *vdev, u32 offset, void *buf, u32 bytes);
 

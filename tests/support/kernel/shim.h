@@ -21,10 +21,21 @@
 
 typedef uint64_t dma_addr_t;
 typedef unsigned int gfp_t;
+typedef int32_t s32;
 
 #define GFP_KERNEL 0u
 #define SMP_CACHE_BYTES 64u
 #define KERN_NOTICE ""
+
+/* What a kernel is given at load; tests set it by this name. */
+#define module_param(name, type, perm) \
+	type *shim_param_##name(void); \
+	type *shim_param_##name(void) \
+	{ \
+		return &name; \
+	} \
+	extern const int shim_param_end_##name
+#define MODULE_PARM_DESC(name, text) extern const int shim_param_text_##name
 
 #define READ_ONCE(x) (*(volatile __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, v) (*(volatile __typeof__(x) *)&(x) = (v))
@@ -166,7 +177,7 @@ struct virtqueue {
 	bool (*notify)(struct virtqueue *vq);
 	u32 size;
 	u32 interrupts;
-	bool broken;
+	bool broken, reset;
 	void *priv;		/* the test's */
 };
 
@@ -212,6 +223,11 @@ struct virtio_device {
 static inline bool __virtio_test_bit(const struct virtio_device *vdev, unsigned int bit)
 {
 	return vdev->features >> bit & 1;
+}
+
+static inline void __virtio_set_bit(struct virtio_device *vdev, unsigned int bit)
+{
+	vdev->features |= BIT_ULL(bit);
 }
 
 #define virtio_has_feature __virtio_test_bit
