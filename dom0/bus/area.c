@@ -287,7 +287,7 @@ enum answer area_del(struct bus *bus, struct bus_num *n, const u8 *msg)
 	if (n->vdev && xvm_vdev_uses_area(n->vdev, id))
 		return area_status(bus, msg, XVM_STATUS_BUSY, 0);
 	/* I/O may be under way in it. Nothing new is taken until that has ended. */
-	if (n->vdev && !xvm_vdev_begin_quiet(n->vdev)) {
+	if (n->vdev && !xvm_vdev_begin_quiet(n->vdev, XVM_QUIET_AREA)) {
 		n->op = BUS_OP_AREA_DEL;
 		return ANSWER_LATER;
 	}
@@ -302,6 +302,6 @@ void area_del_finish(struct bus_num *n, const u8 *msg)
 	area_unmap(n->bus, a);
 	area_forget(n->bus, a);
 	if (n->vdev)
-		xvm_vdev_end_quiet(n->vdev);
+		xvm_vdev_end_quiet(n->vdev, XVM_QUIET_AREA);
 	area_status(n->bus, msg, XVM_STATUS_OK, 0);
 }

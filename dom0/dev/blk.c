@@ -381,6 +381,7 @@ const struct xvm_vdev_type xvm_blk_type = {
 	.name = "blk",
 	.device_id = VIRTIO_ID_BLOCK,
 	.num_vqs = BLK_NUM_QUEUES,
+	.repeatable = true,
 	.create = blk_create,
 	.destroy = blk_destroy,
 	.start = blk_start_device,

@@ -77,6 +77,7 @@ const struct xvm_vdev_type xvm_rng_type = {
 	.name = "rng",
 	.device_id = VIRTIO_ID_RNG,
 	.num_vqs = 1,
+	.repeatable = true,
 	.create = rng_create,
 	.destroy = rng_destroy,
 	.kick = rng_kick,

@@ -209,26 +209,10 @@ void xvm_vdev_ready(struct xvm_vdev *vdev)
 	look_at_all(vdev);
 }
 
-static u32 queue_format(const struct xvm_vdev *vdev)
-{
-	return (vdev->acked & XVM_F_EVENT_IDX ? XVM_VQ_EVENT_IDX : 0) |
-	       (vdev->acked & XVM_F_RING_PACKED ? XVM_VQ_PACKED : 0) |
-	       (vdev->acked & XVM_F_IN_ORDER ? XVM_VQ_IN_ORDER : 0);
-}
-
 static void vdev_start(struct xvm_vdev *vdev)
 {
-	struct xvm_vq_config config;
-	u32 i;
-
 	vdev->status |= XVM_S_DRIVER_OK;
-	/* A queue may have been set up before the features, and so its format, were final. */
-	for (i = 0; i < vdev->num_vqs; i++) {
-		config = vdev->vq[i].config;
-		if (vdev->vq[i].enabled &&
-		    xvm_vq_enable(&vdev->vq[i], &config, queue_format(vdev)))
-			xvm_vq_reset(&vdev->vq[i]);
-	}
+	xvm_vdev_start_vqs(vdev);
 	if (!vdev->type->start || vdev->type->start(vdev))
 		xvm_vdev_ready(vdev);
 }
@@ -258,6 +242,12 @@ static void stop_queues(struct xvm_vdev *vdev)
 		vdev->vq[i].stopped = true;
 }
 
+void xvm_vdev_halt(struct xvm_vdev *vdev)
+{
+	stop_queues(vdev);
+	xvm_vdev_keep_in(vdev, NULL);
+}
+
 void xvm_vdev_broken(struct xvm_vdev *vdev, const char *reason)
 {
 	if (vdev->status & XVM_S_NEEDS_RESET || vdev->resetting)
@@ -273,12 +263,24 @@ void xvm_vdev_broken(struct xvm_vdev *vdev, const char *reason)
 
 /* ---- reset ---- */
 
+/* What was taken on a former connection and not served again yet; a broken device serves nothing. */
+static u32 agains(const struct xvm_vdev *vdev)
+{
+	u32 i, sum = 0;
+
+	for (i = 0; i < vdev->num_vqs; i++)
+		sum += vdev->vq[i].stopped ? 0 : xvm_vq_agains(&vdev->vq[i]);
+	return sum;
+}
+
 /* A reset waits for all there is, anything else for the buffers it is about. */
 static bool drained(const struct xvm_vdev *vdev)
 {
 	if (vdev->resetting)
 		return !vdev->in_flight && !vdev->holds;
-	return (vdev->drain_vq ? vdev->drain_vq->in_flight : vdev->in_flight) == 0;
+	if (vdev->drain_vq)
+		return !vdev->drain_vq->in_flight;
+	return !vdev->in_flight && !(vdev->quiet & XVM_QUIET_ALL && agains(vdev));
 }
 
 /* The last thing anybody does with a vdev in a pass: drained may free it. */
@@ -294,7 +296,7 @@ bool xvm_vdev_begin_reset(struct xvm_vdev *vdev)
 {
 	vdev->resetting = true;
 	vdev->drain_vq = NULL;
-	vdev->quiet = false;
+	vdev->quiet = 0;
 	vdev->draining = false;		/* so that cancel's completions do not end it before we do */
 	stop_queues(vdev);
 	if (vdev->type->cancel)
@@ -321,6 +323,7 @@ void xvm_vdev_finish_reset(struct xvm_vdev *vdev)
 	vdev->status = 0;
 	vdev->draining = false;
 	vdev->resetting = false;
+	xvm_vdev_end_logs(vdev);
 	if (vdev->type->reset)
 		vdev->type->reset(vdev);
 	if (used)
@@ -351,6 +354,7 @@ void xvm_vdev_finish_vq_reset(struct xvm_vdev *vdev, u32 index)
 
 	if (!vq || vdev->resetting || vq->in_flight)
 		return;
+	xvm_keep_end(vq->keep, vq->dev, vq->index);
 	xvm_vq_reset(vq);
 	/* A broken device stays stopped until it is reset as a whole. */
 	vq->stopped = vdev->status & XVM_S_NEEDS_RESET;
@@ -360,92 +364,20 @@ void xvm_vdev_finish_vq_reset(struct xvm_vdev *vdev, u32 index)
 
 /* ---- queues ---- */
 
-struct xvm_vq *xvm_vdev_vq(struct xvm_vdev *vdev, u32 index)
+bool xvm_vdev_begin_quiet(struct xvm_vdev *vdev, u32 why)
 {
-	return index < vdev->num_vqs ? &vdev->vq[index] : NULL;
-}
-
-int xvm_vdev_set_vq(struct xvm_vdev *vdev, u32 index, const struct xvm_vq_config *config)
-{
-	struct xvm_vq *vq = xvm_vdev_vq(vdev, index);
-	int err;
-
-	if (!vq)
-		return -ENOENT;
-	if (vq->in_flight || vdev->resetting)
-		return -EBUSY;
-	xvm_vq_reset(vq);
-	err = xvm_vq_enable(vq, config, queue_format(vdev));
-	/* A broken device stays stopped until it is reset as a whole. */
-	vq->stopped = vdev->status & XVM_S_NEEDS_RESET;
-	/* A notification may have come before the message that makes the queue live. */
-	if (!err && vdev->ready)
-		vdev->ops->again(vdev, vq);
-	return err;
-}
-
-int xvm_vdev_update_vq(struct xvm_vdev *vdev, u32 index, const struct xvm_vq_config *config,
-		       bool enable)
-{
-	struct xvm_vq *vq = xvm_vdev_vq(vdev, index);
-	struct xvm_vq_config old;
-	int err = 0;
-
-	if (!vq)
-		return -ENOENT;
-	if (vq->enabled || vq->in_flight || vdev->resetting)
-		return -EBUSY;
-	old = vq->config;
-	if (enable) {
-		err = xvm_vdev_set_vq(vdev, index, config);
-	} else if (config->size > vq->max_size) {
-		vq->fault = "queue size is above the maximum";
-		vq->fault_value = config->size;
-		err = -EINVAL;
-	}
-	/* Addresses are judged when the queue is enabled: the area may come later. */
-	vq->config = err ? old : *config;
-	return err;
-}
-
-bool xvm_vdev_uses_area(const struct xvm_vdev *vdev, u32 area)
-{
-	const struct xvm_vq *vq;
-	u32 i;
-
-	for (i = 0; i < XVM_VDEV_MAX_SHM; i++) {
-		if (vdev->shm[i].length && xvm_addr_area(vdev->shm[i].addr) == area)
-			return true;
-	}
-	for (i = 0; i < vdev->num_vqs; i++) {
-		vq = &vdev->vq[i];
-		if (vq->enabled && (xvm_addr_area(vq->config.desc) == area ||
-				    xvm_addr_area(vq->config.driver) == area ||
-				    xvm_addr_area(vq->config.device) == area))
-			return true;
-	}
-	return false;
-}
-
-struct xvm_vdev_shm xvm_vdev_shm(const struct xvm_vdev *vdev, u32 index)
-{
-	struct xvm_vdev_shm none = { 0 };
-
-	return index < XVM_VDEV_MAX_SHM ? vdev->shm[index] : none;
-}
-
-bool xvm_vdev_begin_quiet(struct xvm_vdev *vdev)
-{
-	vdev->quiet = true;
+	vdev->quiet |= why;
 	vdev->drain_vq = NULL;
 	vdev->draining = !drained(vdev);
 	return !vdev->draining;
 }
 
-void xvm_vdev_end_quiet(struct xvm_vdev *vdev)
+void xvm_vdev_end_quiet(struct xvm_vdev *vdev, u32 why)
 {
-	vdev->quiet = false;
-	if (vdev->ready)
+	bool quiet = vdev->quiet;
+
+	vdev->quiet &= ~why;
+	if (quiet && !vdev->quiet && vdev->ready)
 		look_at_all(vdev);
 }
 
@@ -477,11 +409,12 @@ int xvm_vdev_pop(struct xvm_vdev *vdev, struct xvm_vq *vq, struct xvm_chain *cha
 {
 	int ret;
 
-	if (vdev->quiet)
+	/* What was taken before this connection is not new. */
+	if (vdev->quiet && !(vdev->quiet == XVM_QUIET_ALL && xvm_vq_agains(vq)))
 		return 0;
 	ret = xvm_vq_pop(vq, chain, iov, max_iov);
 	/* Looks again once: a driver that takes its entry back in between gets no third look. */
-	if (!ret && xvm_vq_arm(vq))
+	if (!ret && !vdev->quiet && xvm_vq_arm(vq))
 		ret = xvm_vq_pop(vq, chain, iov, max_iov);
 	if (ret < 0) {
 		vq_broken(vdev, vq);

@@ -41,6 +41,7 @@ struct xvm_vdev_type {
 	const char *name;
 	u32 device_id;
 	u32 num_vqs;
+	bool repeatable;	/* serving a request twice is as good as once: one cut off by a crash is */
 	/*
 	 * Makes the model's state (vdev->model) from the description; fd is the
 	 * model's from now on, also on failure (-1: none came). Sets vdev->offered
@@ -118,7 +119,9 @@ struct xvm_vdev {
 	u32 in_flight;		/* buffers, over all queues */
 	u32 holds;		/* see xvm_vdev_hold */
 	bool draining;		/* somebody waits for drained */
-	bool quiet;		/* nothing is popped, see xvm_vdev_begin_quiet */
+	u32 quiet;		/* XVM_QUIET_*: nothing new is popped, see xvm_vdev_begin_quiet */
+	bool was_reset;		/* by the driver, on this connection */
+	bool unlogged;		/* a queue found no room for its record */
 	struct xvm_vq *drain_vq;	/* while draining: the queue being reset, NULL: all */
 	u64 requests, bytes_read, bytes_written, bounced;	/* counters */
 };
@@ -183,15 +186,36 @@ int xvm_vdev_update_vq(struct xvm_vdev *vdev, u32 index, const struct xvm_vq_con
 void xvm_vdev_kick(struct xvm_vdev *vdev, u32 index);
 /* Region index as it is now; length 0 for one that does not exist. */
 struct xvm_vdev_shm xvm_vdev_shm(const struct xvm_vdev *vdev, u32 index);
+/* Who wants rest; each ends its own. */
+#define XVM_QUIET_AREA	1u	/* an area goes: no buffer may be in use */
+#define XVM_QUIET_ALL	2u	/* the driver asked: all that was ever taken goes back, also what a
+				   former connection left to be served again */
 /*
  * Lets a live device come to rest: nothing new is popped, what was popped goes
  * on with kicks as before. True: nothing is in flight; else ops->drained comes
- * later. End_quiet takes up all queues again, whether or not they were kicked.
+ * later. The last end_quiet takes up all queues again, whether or not they were kicked.
  */
-bool xvm_vdev_begin_quiet(struct xvm_vdev *vdev);
-void xvm_vdev_end_quiet(struct xvm_vdev *vdev);
+bool xvm_vdev_begin_quiet(struct xvm_vdev *vdev, u32 why);
+void xvm_vdev_end_quiet(struct xvm_vdev *vdev, u32 why);
+/* Records queues in keep from now on; NULL: no more. */
+void xvm_vdev_keep_in(struct xvm_vdev *vdev, struct xvm_keep *keep);
+/*
+ * The connection is over, whatever comes next: rings and records stay as they are, what is
+ * in flight ends without a word. The device is reset and freed afterwards.
+ */
+void xvm_vdev_halt(struct xvm_vdev *vdev);
+/*
+ * Between set-up and DRIVER_OK: the queue goes on where a former connection left it, see
+ * xvm_vq_keep. Returns 0, -EINVAL (not the moment), or -ENODATA (not known).
+ */
+int xvm_vdev_keep_vq(struct xvm_vdev *vdev, u32 index, bool idle);
 /* True when an enabled queue or a shared memory region lies in this area. */
 bool xvm_vdev_uses_area(const struct xvm_vdev *vdev, u32 area);
+
+/* ---- vdev_vq.c for vdev.c ---- */
+
+void xvm_vdev_start_vqs(struct xvm_vdev *vdev);
+void xvm_vdev_end_logs(struct xvm_vdev *vdev);
 
 /* ---- for device models ---- */
 

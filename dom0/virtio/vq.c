@@ -8,6 +8,7 @@
  * Every shared word is loaded once, every descriptor copied once, and only
  * the private copy is checked and used.
  */
+#include "keep.h"
 #include "vq_priv.h"
 
 /* Layout of the three parts (virtio 1.2, sections 2.7.5, 2.7.6, 2.7.8) */
@@ -79,6 +80,11 @@ static void head_mark(struct xvm_vq *vq, u16 head, bool taken)
 		vq->taken[head / 64] &= ~bit;
 }
 
+void vq_mark(struct xvm_vq *vq, u16 head)
+{
+	head_mark(vq, head, true);
+}
+
 static void out_add(struct xvm_vq *vq, u16 head, u16 descs)
 {
 	struct xvm_vq_out out = { .head = head, .descs = descs };
@@ -134,7 +140,8 @@ int xvm_vq_enable(struct xvm_vq *vq, const struct xvm_vq_config *config, u32 how
 
 void xvm_vq_reset(struct xvm_vq *vq)
 {
-	struct xvm_vq clean = { .mem = vq->mem, .index = vq->index, .max_size = vq->max_size };
+	struct xvm_vq clean = { .mem = vq->mem, .keep = vq->keep, .dev = vq->dev,
+				.index = vq->index, .max_size = vq->max_size };
 
 	*vq = clean;
 }
@@ -261,10 +268,14 @@ static int next_head(struct xvm_vq *vq, u16 *head)
 /* As packed_next. */
 static int split_next(struct xvm_vq *vq, struct vq_walk *walk, u16 *head)
 {
-	int ret = next_head(vq, head), err;
+	bool again = xvm_vq_agains(vq);
+	int ret = again ? vq_next_again(vq, head) : next_head(vq, head), err;
 
 	if (ret <= 0)
 		return ret;
+	/* Before the chain is looked at, so that one that kills by that is counted too. */
+	if (!again)
+		keep_take(vq, *head);
 	walk->table = vq->desc;
 	walk->entries = walk->limit = vq->config.size;
 	err = walk_chain(vq, walk, *head);
@@ -287,6 +298,8 @@ int xvm_vq_pop(struct xvm_vq *vq, struct xvm_chain *chain, struct iovec *iov, u3
 
 	if (vq->packed)
 		packed_take(vq, descs);
+	else if (xvm_vq_agains(vq))
+		vq->again_at++;
 	else
 		vq->last_avail++;
 	out_add(vq, head, descs);
@@ -310,18 +323,36 @@ void xvm_vq_drop(struct xvm_vq *vq, u16 head)
 	vq->in_flight--;
 }
 
+/* The driver looks at these only once flush has moved used.idx past them. */
+void split_put(struct xvm_vq *vq, u16 position, u16 head, u32 len)
+{
+	u8 *elem = vq->used + USED_RING + USED_ELEM_BYTES * (position & (vq->config.size - 1));
+
+	xvm_shm_store32(elem, head);
+	xvm_shm_store32(elem + 4, len);
+}
+
+/* Release: data, status and used elements are visible before the index that covers them. */
+void split_show(struct xvm_vq *vq)
+{
+	publish16(vq->used + USED_IDX, vq->used_next);
+}
+
+u16 split_shown(const struct xvm_vq *vq)
+{
+	return load16(vq->used + USED_IDX);
+}
+
+/* The order of these steps, and of those in keep_take, is what recovery rests on (keep.c). */
 static void put_used(struct xvm_vq *vq, u16 head, u16 descs, u32 len)
 {
-	u32 at = vq->used_next & (vq->config.size - 1);
-	u8 *elem = vq->used + USED_RING + USED_ELEM_BYTES * at;
-
 	if (vq->packed) {
 		packed_put(vq, head, descs, len);
 		return;
 	}
-	/* The driver looks at these only once flush has moved used.idx past them. */
-	xvm_shm_store32(elem, head);
-	xvm_shm_store32(elem + 4, len);
+	keep_done(vq, head, len);
+	split_put(vq, vq->used_next, head, len);
+	keep_given(vq, head);
 	vq->used_next++;
 }
 
@@ -368,8 +399,7 @@ bool xvm_vq_flush(struct xvm_vq *vq)
 		return packed_flush(vq);
 	if (now == old)
 		return false;
-	/* Release: data, status and used elements are visible before the index that covers them. */
-	publish16(vq->used + USED_IDX, now);
+	split_show(vq);
 	vq->used_flushed = now;
 	/*
 	 * Pairs with the driver's barrier between setting used_event (or clearing

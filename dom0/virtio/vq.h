@@ -34,8 +34,14 @@ struct xvm_vq_out {
 	bool done;		/* pushed with len, behind others that are not */
 };
 
+struct xvm_keep;
+struct keep_queue;
+struct keep_slot;
+
 struct xvm_vq {
 	const struct xvm_mem *mem;
+	struct xvm_keep *keep;	/* where split queues are recorded (keep.h); NULL: nowhere */
+	u16 dev;		/* number of its device, for the record */
 	u16 index;		/* in its device */
 	u16 max_size;
 	struct xvm_vq_config config;
@@ -54,6 +60,12 @@ struct xvm_vq {
 	u64 taken[XVM_VQ_MAX_SIZE / 64];	/* which heads those are: so never more than size */
 	struct xvm_vq_out out[XVM_VQ_MAX_SIZE];	/* instead of taken, if packed or in_order */
 	u32 out_first, out_count;
+	bool kept;		/* position and what is out come from a connection before this one */
+	struct keep_queue *log;	/* the record of this queue; NULL: none */
+	struct keep_slot *slot;	/* its slots, by head */
+	u64 fetched, given;	/* what stands in it */
+	u16 again[XVM_VQ_MAX_SIZE];	/* heads that a former worker took; out, and popped before others */
+	u32 again_at, agains;
 	const char *fault;	/* why pop said -EPROTO, for one log line */
 	u32 fault_value;
 };
@@ -89,6 +101,26 @@ void xvm_vq_reset(struct xvm_vq *vq);
  * again before a reset. A stopped queue has none.
  */
 int xvm_vq_pop(struct xvm_vq *vq, struct xvm_chain *chain, struct iovec *iov, u32 max_iov);
+
+/*
+ * Begins the record of an enabled queue at its position, in place of whatever is recorded under
+ * its name; ends that for a format that is not recorded. False: no room, so there is none.
+ */
+bool xvm_vq_log(struct xvm_vq *vq);
+/* Ends the record of a queue. keep may be NULL. */
+void xvm_keep_end(struct xvm_keep *keep, u16 dev, u32 index);
+/*
+ * Goes on where a former connection left this queue, which was just enabled: from the record, and
+ * with idle, if there is none, from the used ring, all of what was taken being back. What was
+ * taken and not given back will be popped first, in its old order; repeatable: such requests may
+ * be served twice. Returns 0, or -ENODATA: not known, the queue is as new.
+ */
+int xvm_vq_keep(struct xvm_vq *vq, bool idle, bool repeatable);
+/* How many of those are still to be popped. */
+static inline u32 xvm_vq_agains(const struct xvm_vq *vq)
+{
+	return vq->agains - vq->again_at;
+}
 
 /* Forgets a popped chain without a word to the driver: the queue is stopped. */
 void xvm_vq_drop(struct xvm_vq *vq, u16 head);

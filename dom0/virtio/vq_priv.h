@@ -70,6 +70,18 @@ int vq_walk_add(struct xvm_vq *vq, struct vq_walk *walk, const struct vq_desc *d
 /* True when a buffer of this head or id was popped and not shown as used since. */
 bool vq_is_out(const struct xvm_vq *vq, u16 head);
 
+void vq_mark(struct xvm_vq *vq, u16 head);
+
+/* A used element, not shown yet; used.idx up to used_next; used.idx as it is. */
+void split_put(struct xvm_vq *vq, u16 position, u16 head, u32 len);
+void split_show(struct xvm_vq *vq);
+u16 split_shown(const struct xvm_vq *vq);
+
+/* ---- keep.c ---- */
+
+/* The next head to be served again: 1, or -EPROTO. Takes nothing. */
+int vq_next_again(struct xvm_vq *vq, u16 *head);
+
 /* ---- vq_packed.c ---- */
 
 int packed_place(struct xvm_vq *vq, const struct xvm_vq_config *config);

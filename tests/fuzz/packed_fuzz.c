@@ -3,7 +3,7 @@
  * Fuzz target of the packed queue, dom0/virtio/vq_packed.c: as vq_fuzz.c, with
  * steps that make the descriptor at hand available, and that change any byte.
  */
-/* LINK: dom0/virtio/vq.c dom0/virtio/vq_packed.c dom0/virtio/iov.c */
+/* LINK: dom0/virtio/keep.c dom0/virtio/vq.c dom0/virtio/vq_packed.c dom0/virtio/iov.c */
 #include "vq_script.h"
 
 #define AVAIL (1u << 7)

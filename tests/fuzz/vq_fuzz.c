@@ -6,7 +6,7 @@
  * pushes in another order, flushes, arms; between steps the script changes
  * bytes of the area.
  */
-/* LINK: dom0/virtio/vq.c dom0/virtio/vq_packed.c dom0/virtio/iov.c */
+/* LINK: dom0/virtio/keep.c dom0/virtio/vq.c dom0/virtio/vq_packed.c dom0/virtio/iov.c */
 #include "vq_script.h"
 
 static void step(struct run *run, u8 op)

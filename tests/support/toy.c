@@ -117,6 +117,7 @@ const struct xvm_vdev_type toy_type = {
 	.name = "toy",
 	.device_id = TOY_ID,
 	.num_vqs = TOY_QUEUES,
+	.repeatable = true,
 	.create = toy_create,
 	.destroy = toy_destroy,
 	.kick = toy_kick,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* virtio-blk of dom0/dev/blk.c and blk_rw.c: requests good and bad, limits, resets, bounce buffers. */
-/* LINK: dom0/dev/blk.c dom0/dev/blk_rw.c dom0/dev/blk_zero.c dom0/dev/blk_lock.c dom0/virtio/vdev.c dom0/virtio/vq.c dom0/virtio/vq_packed.c dom0/virtio/iov.c */
+/* LINK: dom0/dev/blk.c dom0/dev/blk_rw.c dom0/dev/blk_zero.c dom0/dev/blk_lock.c dom0/virtio */
 #include "../support/blk_rig.h"
 
 /* ---- the good ---- */

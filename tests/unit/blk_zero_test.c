@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Discard and write zeroes of dom0/dev/blk_zero.c, on a file system that knows no ZERO_RANGE. */
-/* LINK: dom0/dev/blk.c dom0/dev/blk_rw.c dom0/dev/blk_zero.c dom0/dev/blk_lock.c dom0/virtio/vdev.c dom0/virtio/vq.c dom0/virtio/vq_packed.c dom0/virtio/iov.c */
+/* LINK: dom0/dev/blk.c dom0/dev/blk_rw.c dom0/dev/blk_zero.c dom0/dev/blk_lock.c dom0/virtio */
 #include "../support/blk_rig.h"
 
 /* ---- discard and write zeroes ---- */
@@ -135,7 +135,7 @@ static void test_quiet(void **state)
 	segment(f, 0, 8, 8, 0);
 	for (i = 0; i < 5; i++)
 		offer(f, VIRTIO_BLK_T_DISCARD, 0, DATA, 16, false);
-	assert_false(xvm_vdev_begin_quiet(f->vdev));
+	assert_false(xvm_vdev_begin_quiet(f->vdev, XVM_QUIET_AREA));
 	offer(f, VIRTIO_BLK_T_DISCARD, 0, DATA, 16, false);	/* waits for the end of it */
 	for (i = 0; i < 5; i++) {
 		assert_int_equal(owner.drained, 0);
@@ -145,7 +145,7 @@ static void test_quiet(void **state)
 	assert_int_equal(owner.drained, 1);
 	assert_int_equal(f->vdev->in_flight, 0);
 	assert_int_equal(ring_used_idx(&f->r), 5);
-	xvm_vdev_end_quiet(f->vdev);
+	xvm_vdev_end_quiet(f->vdev, XVM_QUIET_AREA);
 	run(f);
 	assert_int_equal(ring_used_idx(&f->r), 6);
 }
@@ -158,11 +158,11 @@ static void test_quiet_retry(void **state)
 	aio.full = 3;
 	offer(f, VIRTIO_BLK_T_IN, 0, DATA, 512, true);
 	assert_int_equal(aio.tail, 0);
-	assert_false(xvm_vdev_begin_quiet(f->vdev));
+	assert_false(xvm_vdev_begin_quiet(f->vdev, XVM_QUIET_AREA));
 	run(f);
 	assert_int_equal(owner.drained, 1);
 	assert_int_equal(f->r.base[STATUS], VIRTIO_BLK_S_OK);
-	xvm_vdev_end_quiet(f->vdev);
+	xvm_vdev_end_quiet(f->vdev, XVM_QUIET_AREA);
 }
 
 /* A device that breaks gets no kicks any more: nothing may wait for one. */
@@ -177,7 +177,7 @@ static void test_broken_waiting(void **state)
 	xvm_vdev_kick(f->vdev, 0);
 	assert_true(f->vdev->status & XVM_S_NEEDS_RESET);
 	assert_int_equal(f->vdev->in_flight, 0);
-	assert_true(xvm_vdev_begin_quiet(f->vdev));
+	assert_true(xvm_vdev_begin_quiet(f->vdev, XVM_QUIET_AREA));
 	assert_int_equal(ring_used_idx(&f->r), 0);
 }
 

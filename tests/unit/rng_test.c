@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* virtio-rng of dom0/dev/rng.c behind a ring: amounts, limits, budget, odd chains. */
-/* LINK: dom0/dev/rng.c dom0/virtio/vdev.c dom0/virtio/vq.c dom0/virtio/vq_packed.c dom0/virtio/iov.c */
+/* LINK: dom0/dev/rng.c dom0/virtio */
 #include "../support/test.h"
 #include "../../dom0/dev/dev.h"
 

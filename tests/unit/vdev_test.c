@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The device object of dom0/virtio/vdev.c with a model that holds what it pops until told. */
-/* LINK: dom0/virtio/vdev.c dom0/virtio/vq.c dom0/virtio/vq_packed.c dom0/virtio/iov.c */
+/* LINK: dom0/virtio */
 #include "../support/test.h"
 
 #define OWNER_TYPE toy_type
@@ -427,14 +427,14 @@ static void test_quiet(void **state)
 	struct fix *f = *state;
 
 	owner_up(f->vdev, &f->r, GOOD);
-	assert_true(xvm_vdev_begin_quiet(f->vdev));
+	assert_true(xvm_vdev_begin_quiet(f->vdev, XVM_QUIET_AREA));
 	ring_chain(&f->r, seg, 1);
 	xvm_vdev_kick(f->vdev, 0);
 	assert_int_equal(toy.held, 0);
-	xvm_vdev_end_quiet(f->vdev);
+	xvm_vdev_end_quiet(f->vdev, XVM_QUIET_AREA);
 	owner_pass(f->vdev);
 	assert_int_equal(toy.held, 1);
-	assert_false(xvm_vdev_begin_quiet(f->vdev));
+	assert_false(xvm_vdev_begin_quiet(f->vdev, XVM_QUIET_AREA));
 	ring_chain(&f->r, seg, 1);
 	owner.again = 1;
 	owner_pass(f->vdev);
@@ -443,11 +443,11 @@ static void test_quiet(void **state)
 	give_back(f->vdev);
 	assert_int_equal(owner.drained, 1);
 	assert_int_equal(ring_used_idx(&f->r), 1);		/* not a reset: shown */
-	xvm_vdev_end_quiet(f->vdev);
+	xvm_vdev_end_quiet(f->vdev, XVM_QUIET_AREA);
 	owner_pass(f->vdev);
 	assert_int_equal(toy.held, 1);
 	/* A reset ends it. */
-	assert_false(xvm_vdev_begin_quiet(f->vdev));
+	assert_false(xvm_vdev_begin_quiet(f->vdev, XVM_QUIET_AREA));
 	assert_false(xvm_vdev_begin_reset(f->vdev));
 	give_back(f->vdev);
 	xvm_vdev_finish_reset(f->vdev);

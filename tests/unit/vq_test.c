@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The split queue of dom0/virtio/vq.c against a driver that keeps the rules, and one that breaks each. */
-/* LINK: dom0/virtio/vq.c dom0/virtio/vq_packed.c dom0/virtio/iov.c */
+/* LINK: dom0/virtio/keep.c dom0/virtio/vq.c dom0/virtio/vq_packed.c dom0/virtio/iov.c */
 #include "../support/test.h"
 #include "../support/ring_mem.h"
 
