@@ -141,6 +141,7 @@ static enum answer set_device_status(struct bus_num *n, const u8 *msg, u32 len)
 	(void)len;
 	if (status) {
 		answer_u32(n, msg, xvm_vdev_set_status(n->vdev, status));
+		keep_tell(n);
 		return ANSWER_DONE;
 	}
 	/* What queues and status had to tell is void; a change of the configuration is not. */
@@ -227,6 +228,7 @@ static enum answer set_vqueue(struct bus_num *n, const u8 *msg, u32 len)
 		log_warn("device %u: queue %u cannot be set up: %s (0x%x)", n->num, m.index,
 			 vq->fault, vq->fault_value);
 	}
+	keep_tell(n);
 	answer_empty(n, msg);
 	return ANSWER_DONE;
 }

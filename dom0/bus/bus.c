@@ -46,6 +46,11 @@ void bus_free(struct bus *bus)
 	free(bus);
 }
 
+void bus_keep_in(struct bus *bus, struct xvm_keep *keep)
+{
+	bus->keep = keep;
+}
+
 /* One slot per credit: a driver side that fills the pool has broken its credits. */
 static int pool_init(struct bus *bus)
 {
@@ -235,6 +240,8 @@ static void take_record(struct bus *bus, u32 len)
 	trace_tap(bus, false, bus->in, len);
 	fault = xvm_frame_check(bus->dialect, XVM_SIDE_DRIVER, bus->link.max_message, bus->in, len,
 				&hdr, &row);
+	if (!fault && keep_only(&hdr) && !(bus->link.bus_features & XVM_BUS_F_KEEP))
+		fault = XVM_FRAME_UNKNOWN;
 	if (fault) {
 		take_bad(bus, fault, &hdr);
 		return;
@@ -338,6 +345,8 @@ void bus_stop(struct bus *bus)
 	bus_fail(bus, XVM_ERR_CLOSED, 0);
 	for (n = bus->nums; n; n = next) {
 		next = n->next;
+		if (n->vdev)
+			xvm_vdev_halt(n->vdev);
 		bus_remove_device(bus, n->num, true);
 	}
 	area_unmap_all(&bus->zero);

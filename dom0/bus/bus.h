@@ -17,6 +17,7 @@
 
 struct bus;
 struct xvm_aio;
+struct xvm_keep;
 struct xvm_ipc_dev_add;
 struct xvm_ipc_map;
 struct xvm_ipc_stats;
@@ -34,13 +35,15 @@ struct bus_host {
 
 /* What a connection is; the memory is the caller's and outlives the bus. */
 struct bus_link {
-	uint32_t dialect, max_message, credits;
+	uint32_t dialect, max_message, credits, bus_features;
 	uint32_t ring_bytes;
 	uint8_t *control, *drv, *dev;
 };
 
 /* host and aio outlive the bus. NULL: out of memory. */
 struct bus *bus_new(const struct bus_host *host, void *arg, struct xvm_aio *aio);
+/* Where queues of devices added from now on are recorded; outlives the bus. */
+void bus_keep_in(struct bus *bus, struct xvm_keep *keep);
 /* Every device is gone (bus_idle). */
 void bus_free(struct bus *bus);
 

@@ -21,6 +21,9 @@ struct bus_num *bus_msg_lane(struct bus *bus, const u8 *msg, u32 len)
 	case XVM_BUS_MSG_AREA_DEL:
 		return area_scope(bus, xvm_msg_get_number(msg));
 	case XVM_BUS_MSG_RELEASE_DEVICE:
+	case XVM_BUS_MSG_QUIESCE:
+	case XVM_BUS_MSG_RESUME:
+	case XVM_BUS_MSG_KEEP_QUEUE:	/* the number comes first in it too */
 		return bus_num_find(bus, xvm_msg_get_number(msg));
 	default:
 		return NULL;
@@ -117,6 +120,12 @@ enum answer bus_msg_answer(struct bus *bus, struct bus_num *n, const u8 *msg, u3
 		return area_del(bus, n, msg);
 	case XVM_BUS_MSG_RELEASE_DEVICE:
 		return release_device(bus, n, msg);
+	case XVM_BUS_MSG_QUIESCE:
+		return keep_quiesce(bus, n, msg);
+	case XVM_BUS_MSG_RESUME:
+		return keep_resume(bus, n, msg);
+	case XVM_BUS_MSG_KEEP_QUEUE:
+		return keep_queue(bus, n, msg);
 	default:
 		return ANSWER_MALFORMED;
 	}

@@ -35,6 +35,7 @@ enum bus_op {
 	BUS_OP_VQ_RESET,	/* RESET_VQUEUE: I/O of the queue drains */
 	BUS_OP_AREA_ADD,	/* the supervisor maps, or will when it is our turn */
 	BUS_OP_AREA_DEL,	/* I/O drains, nothing new is taken */
+	BUS_OP_QUIESCE,		/* I/O drains, and nothing new is taken until RESUME */
 	BUS_OP_REMOVE,		/* I/O drains, then the device goes; no request behind it */
 };
 
@@ -75,6 +76,8 @@ struct bus {
 	const struct bus_host *host;
 	void *arg;
 	struct xvm_aio *aio;
+	struct xvm_keep *keep;		/* NULL: nothing is recorded */
+	bool told_unlogged;		/* that there is no room for more records */
 
 	struct bus_link link;
 	enum xvm_dialect dialect;
@@ -147,6 +150,16 @@ void answer_empty(struct bus_num *n, const u8 *msg);
 /* Requests about one number go through its lane; NULL: answer at once. */
 struct bus_num *bus_msg_lane(struct bus *bus, const u8 *msg, u32 len);
 enum answer bus_msg_answer(struct bus *bus, struct bus_num *n, const u8 *msg, u32 len);
+
+/* ---- keep.c: QUIESCE, RESUME, KEEP_QUEUE ---- */
+/* True for a message that only a connection with XVM_BUS_F_KEEP knows. */
+bool keep_only(const struct xvm_hdr *hdr);
+enum answer keep_quiesce(struct bus *bus, struct bus_num *n, const u8 *msg);
+void keep_quiesce_finish(struct bus_num *n, const u8 *msg);
+enum answer keep_resume(struct bus *bus, struct bus_num *n, const u8 *msg);
+enum answer keep_queue(struct bus *bus, struct bus_num *n, const u8 *msg);
+/* Says once what it means that a queue has no record. */
+void keep_tell(struct bus_num *n);
 
 /* ---- area.c ---- */
 enum answer area_add(struct bus *bus, struct bus_num *n, const u8 *msg, u32 len);

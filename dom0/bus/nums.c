@@ -143,8 +143,10 @@ static struct bus_num *make_device(struct bus *bus, const struct xvm_ipc_dev_add
 		return NULL;
 	}
 	n->vdev = xvm_vdev_new(desc, fd, &bus_vdev_ops, n, bus->aio, why, why_bytes);
-	if (n->vdev)
+	if (n->vdev) {
+		xvm_vdev_keep_in(n->vdev, bus->keep);
 		return n;
+	}
 	bus_num_release(n);
 	return NULL;
 }
@@ -313,6 +315,9 @@ static void op_finish(struct bus_num *n)
 	case BUS_OP_AREA_ADD:
 		area_add_finish(n, msg);
 		break;
+	case BUS_OP_QUIESCE:
+		keep_quiesce_finish(n, msg);
+		break;
 	case BUS_OP_REMOVE:
 		xvm_vdev_finish_reset(n->vdev);
 		device_gone(n);
@@ -358,7 +363,8 @@ void lane_run(struct bus_num *n)
 {
 	for (;;) {
 		if (n->op != BUS_OP_NONE) {
-			if (!n->drained)
+			/* Nobody waits for the rest of a device that goes. */
+			if (!n->drained && !(n->op == BUS_OP_QUIESCE && n->remove))
 				return;
 			op_finish(n);
 		} else if (n->vdev && (n->remove || (n->leaving && !n->vdev->status))) {

@@ -23,12 +23,16 @@ static const uint8_t allowed_ops[] = {
 	IORING_OP_POLL_ADD, IORING_OP_TIMEOUT,
 };
 
-static int restrict_ring(struct io_uring *ring)
+/* Flags of requests are not among what is allowed, so none can name the registered file. */
+static int restrict_ring(struct io_uring *ring, int hold)
 {
 	struct io_uring_restriction res[sizeof(allowed_ops)] = { 0 };
 	unsigned int i;
 	int err;
 
+	err = hold < 0 ? 0 : io_uring_register_files(ring, &hold, 1);
+	if (err)
+		return err;
 	for (i = 0; i < sizeof(allowed_ops); i++) {
 		res[i].opcode = IORING_RESTRICTION_SQE_OP;
 		res[i].sqe_op = allowed_ops[i];
@@ -37,7 +41,7 @@ static int restrict_ring(struct io_uring *ring)
 	return err ? err : io_uring_enable_rings(ring);
 }
 
-int aio_new(struct xvm_aio **out)
+int aio_new(struct xvm_aio **out, int hold)
 {
 	struct io_uring_params params = {
 		.flags = IORING_SETUP_R_DISABLED | IORING_SETUP_CQSIZE,
@@ -53,7 +57,7 @@ int aio_new(struct xvm_aio **out)
 		free(aio);
 		return err;
 	}
-	err = restrict_ring(&aio->ring);
+	err = restrict_ring(&aio->ring, hold);
 	if (err) {
 		aio_free(aio);
 		return err;

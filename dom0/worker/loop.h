@@ -12,8 +12,12 @@
 #include <stdint.h>
 #include "../virtio/aio.h"
 
-/* 0, or negative errno with *aio untouched. */
-int aio_new(struct xvm_aio **aio);
+/*
+ * 0, or negative errno with *aio untouched. hold (-1: none) is a descriptor that the ring keeps
+ * open as its own until the last I/O in it has ended, even after the process was killed; no
+ * request can use it. The caller closes his.
+ */
+int aio_new(struct xvm_aio **aio, int hold);
 void aio_free(struct xvm_aio *aio);
 /* The ring's descriptor, for the test that tries what it must refuse. */
 int aio_ring_fd(const struct xvm_aio *aio);

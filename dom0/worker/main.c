@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * xvmsg-worker: serves one guest. Started by xvmsgd and by nobody else:
- *   xvmsg-worker --fd SOCKET --uid NUMBER [--domid NUMBER]
+ *   xvmsg-worker --fd SOCKET --uid NUMBER [--domid NUMBER] [--keep DESCRIPTOR]
  * Order matters: the ring is made, then the process is confined, and only then
  * is the supervisor told that it may send what a guest has a hand in.
  */
 #include "confine.h"
 #include "loop.h"
 #include "worker.h"
+#include "../ipc.h"
 #include "../../xen/user/evtchn.h"
 #include <errno.h>
 #include <getopt.h>
@@ -15,11 +16,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 static int usage(void)
 {
-	fprintf(stderr, "xvmsg-worker is started by xvmsgd: --fd SOCKET --uid NUMBER [--domid NUMBER]\n");
+	fprintf(stderr, "xvmsg-worker is started by xvmsgd: --fd SOCKET --uid NUMBER [--domid NUMBER] "
+		"[--keep DESCRIPTOR]\n");
 	return 2;
 }
 
@@ -31,32 +34,52 @@ static int number(const char *text)
 	return *text && !*end && value >= 0 && value < 0x7fffffff ? (int)value : -1;
 }
 
+/*
+ * The keep file, whose descriptor ends here: what remains of it is the mapping, and
+ * what the ring holds. Without one the guest is served all the same.
+ */
+static int start_ring(struct xvm_aio **aio, int keep_fd, void **keep)
+{
+	int err = aio_new(aio, keep_fd);
+
+	*keep = NULL;
+	if (err || keep_fd < 0)
+		return err;
+	*keep = mmap(NULL, XVM_KEEP_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, keep_fd, 0);
+	close(keep_fd);
+	return *keep == MAP_FAILED ? -errno : 0;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "fd", required_argument, NULL, 'f' },
 		{ "uid", required_argument, NULL, 'u' },
 		{ "domid", required_argument, NULL, 'd' },	/* for people who read ps */
+		{ "keep", required_argument, NULL, 'k' },
 		{ 0 }
 	};
-	int fd = -1, uid = -1, opt, err;
+	int fd = -1, uid = -1, keep_fd = -1, opt, err;
 	struct xvm_aio *aio;
 	const char *step;
+	void *keep;
 
 	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (opt == 'f')
 			fd = number(optarg);
 		else if (opt == 'u')
 			uid = number(optarg);
+		else if (opt == 'k')
+			keep_fd = number(optarg);
 		else if (opt != 'd')
 			return usage();
 	}
 	if (fd < 0 || uid < 0 || optind != argc)
 		return usage();
 	signal(SIGPIPE, SIG_IGN);
-	err = aio_new(&aio);
+	err = start_ring(&aio, keep_fd, &keep);
 	if (err) {
-		fprintf(stderr, "xvmsg-worker: io_uring: %s\n", strerror(-err));
+		fprintf(stderr, "xvmsg-worker: io_uring and keep file: %s\n", strerror(-err));
 		return 1;
 	}
 	err = confine((uid_t)uid, &step);
@@ -65,5 +88,5 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	/* Not exit(): no handler of any library may run under the filter. */
-	_exit(worker_run(aio, fd, evtchn_xen_open));
+	_exit(worker_run(aio, fd, evtchn_xen_open, keep));
 }

@@ -30,6 +30,7 @@ static int connect_bus(struct worker *w, const struct xvm_ipc_start *start)
 		.dialect = start->dialect,
 		.max_message = start->max_message,
 		.credits = start->credits,
+		.bus_features = start->bus_features,
 		.ring_bytes = ring_bytes,
 		.control = w->shared,
 		.drv = w->shared + XVM_PAGE_BYTES,
@@ -171,7 +172,7 @@ static void loop(struct worker *w)
 	}
 }
 
-int worker_run(struct xvm_aio *aio, int control, struct evtchn *(*open)(int fd))
+int worker_run(struct xvm_aio *aio, int control, struct evtchn *(*open)(int fd), struct xvm_keep *keep)
 {
 	struct worker w = {
 		.aio = aio,
@@ -186,6 +187,7 @@ int worker_run(struct xvm_aio *aio, int control, struct evtchn *(*open)(int fd))
 	w.bus = bus_new(&worker_bus_host, &w, aio);
 	if (!w.bus || control_hello(&w) || aio_poll(aio, &w.control_poll, control))
 		return 1;
+	bus_keep_in(w.bus, keep);
 	loop(&w);
 	bus_log_bad(w.bus, w.domid);
 	control_free(&w);

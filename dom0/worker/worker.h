@@ -9,12 +9,13 @@
 
 struct evtchn;
 struct xvm_aio;
+struct xvm_keep;
 
 /*
  * Says HELLO and serves until STOP, a lost supervisor or a dropped connection.
  * open turns the descriptor that START brings into event channels. Returns the
- * exit status: 0 when all was drained and unmapped.
+ * exit status: 0 when all was drained and unmapped. keep: the guest's keep file, NULL: none.
  */
-int worker_run(struct xvm_aio *aio, int control, struct evtchn *(*open)(int fd));
+int worker_run(struct xvm_aio *aio, int control, struct evtchn *(*open)(int fd), struct xvm_keep *keep);
 
 #endif

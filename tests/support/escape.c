@@ -186,7 +186,7 @@ int main(int argc, char **argv)
 		;
 	if (i == sizeof(tries) / sizeof(tries[0]))
 		return 2;
-	err = aio_new(&aio);
+	err = aio_new(&aio, -1);
 	step = "io_uring";
 	if (!err)
 		err = confine(65534, &step);

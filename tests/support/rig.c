@@ -123,8 +123,8 @@ static void run_worker(int sock)
 	int rc = 97;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (!aio_new(&aio)) {
-		rc = worker_run(aio, sock, fake_open);
+	if (!aio_new(&aio, -1)) {
+		rc = worker_run(aio, sock, fake_open, NULL);
 		aio_free(aio);
 	}
 	if (!rc && __lsan_do_recoverable_leak_check())
