@@ -46,6 +46,7 @@ end
 field("direction", "uint8", "Direction", base.DEC, directions)
 field("dialect", "uint8", "Dialect", base.DEC, dialects)
 field("domid", "uint32", "Domain")
+field("connection", "uint32", "Connection")
 field("type", "uint8", "Type", base.HEX)
 field("type.response", "bool", "Response", 8, { "response", "request or event" }, 0x01)
 field("type.bus", "bool", "Bus message", 8, { "bus message", "transport message" }, 0x02)
@@ -525,8 +526,8 @@ function xvm.init()
 	open, answer_of, request_of, time_of = {}, {}, {}, {}
 end
 
-local function key(domid, direction, is_bus, id, num, token)
-	return table.concat({ domid, direction, is_bus and 1 or 0, id, num, token }, ":")
+local function key(whose, direction, is_bus, id, num, token)
+	return table.concat({ whose, direction, is_bus and 1 or 0, id, num, token }, ":")
 end
 
 local function note_request(k, pinfo)
@@ -548,13 +549,13 @@ end
 local function note(h, pinfo, tvb)
 	local other = 1 - h.direction
 	if h.response then
-		note_answer(key(h.domid, other, h.bus, h.id, h.num, h.token), pinfo)
+		note_answer(key(h.whose, other, h.bus, h.id, h.num, h.token), pinfo)
 	elseif h.bus and h.id == 0xc0 and tvb:len() >= 28 then
-		note_answer(key(h.domid, other, bit.band(tvb:range(24, 1):uint(), 2) ~= 0,
+		note_answer(key(h.whose, other, bit.band(tvb:range(24, 1):uint(), 2) ~= 0,
 			tvb:range(25, 1):uint(), tvb:range(20, 2):le_uint(),
 			tvb:range(22, 2):le_uint()), pinfo)
 	elseif bit.band(h.id, 0x40) == 0 then
-		note_request(key(h.domid, h.direction, h.bus, h.id, h.num, h.token), pinfo)
+		note_request(key(h.whose, h.direction, h.bus, h.id, h.num, h.token), pinfo)
 	end
 end
 
@@ -588,7 +589,8 @@ local function pseudo_header(tvb, tree)
 	tree:add(f["direction"], tvb:range(1, 1))
 	tree:add(f["dialect"], tvb:range(2, 1))
 	tree:add_le(f["domid"], tvb:range(4, 4))
-	return tvb:range(1, 1):uint(), tvb:range(2, 1):uint(), tvb:range(4, 4):le_uint()
+	tree:add_le(f["connection"], tvb:range(8, 4))
+	return tvb:range(1, 1):uint(), tvb:range(2, 1):uint(), tvb:range(4, 4):le_uint() .. "/" .. tvb:range(8, 4):le_uint()
 end
 
 local function header(tvb, tree)
@@ -598,7 +600,7 @@ local function header(tvb, tree)
 		id = tvb:range(13, 1):uint(), num = tvb:range(14, 2):le_uint(),
 		token = tvb:range(16, 2):le_uint(),
 	}
-	h.direction, h.dialect, h.domid = pseudo_header(tvb, tree)
+	h.direction, h.dialect, h.whose = pseudo_header(tvb, tree)
 	local names = h.bus and bus_ids or transport_ids
 	h.name = names[h.id] or string.format("0x%02x", h.id)
 	local item = tree:add(f["type"], tvb:range(12, 1))
