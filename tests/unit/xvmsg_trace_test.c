@@ -453,6 +453,26 @@ static void test_signal(void **state)
 	}
 }
 
+/* A reader of its output that has stopped reading does not keep it from ending. */
+static void test_signal_when_stuck(void **state)
+{
+	int reader, i;
+
+	(void)state;
+	assert_int_equal(mkfifo(file, 0600), 0);
+	child = run(file, (const char *const[]){ "trace", "web", NULL });
+	reader = open(file, O_RDONLY | O_CLOEXEC);
+	PUMP_UNTIL(trace_fd >= 0);
+	for (i = 0; i < 200; i++) {
+		send_pings(20, 0);
+		usleep(1000);
+	}
+	kill(child, SIGINT);
+	assert_int_equal(ended(), 0);
+	assert_non_null(strstr(text_of(err), " messages, 0 lost\n"));
+	close(reader);
+}
+
 static void test_not_there(void **state)
 {
 	(void)state;
@@ -567,6 +587,7 @@ int main(void)
 		CASE(test_count),
 		CASE(test_seconds),
 		CASE(test_signal),
+		CASE(test_signal_when_stuck),
 		CASE(test_not_there),
 		CASE(test_wait),
 		CASE(test_second),

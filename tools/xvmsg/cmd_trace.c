@@ -10,7 +10,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/signalfd.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -31,7 +31,7 @@ struct trace {
 	bool wait;
 	u32 count, seconds;		/* 0: without end */
 
-	int control, signals;
+	int control;
 	int sock;			/* of the connection; -1: none now */
 	char line[MAX_LINE_BYTES];
 	size_t have;
@@ -50,6 +50,30 @@ struct trace {
 	bool done;
 	int status;
 };
+
+/* Wakes the loop up; a write to somebody who does not read is interrupted by the signal itself. */
+static int stop_event;
+static volatile sig_atomic_t stopped;
+
+static void on_signal(int number)
+{
+	static const u64 one = 1;
+	int saved = errno;
+
+	(void)number;
+	stopped = 1;
+	if (write(stop_event, &one, sizeof(one)) < 0)
+		stopped = 2;	/* it is full: the loop wakes up in any case */
+	errno = saved;
+}
+
+static int catch_signals(void)
+{
+	struct sigaction action = { .sa_handler = on_signal };	/* no SA_RESTART */
+
+	stop_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return stop_event < 0 || sigaction(SIGINT, &action, NULL) || sigaction(SIGTERM, &action, NULL) ? -1 : 0;
+}
 
 static u64 now_ms(void)
 {
@@ -154,8 +178,10 @@ static void end_connection(struct trace *t)
 {
 	close(t->sock);
 	t->sock = -1;
-	if (prints(t))
-		puts(xvmsg_json ? "{\"connection_ended\": true}" : "-- the connection has ended");
+	if (!prints(t))
+		return;
+	puts(xvmsg_json ? "{\"connection_ended\": true}" : "-- the connection has ended");
+	fflush(stdout);
 }
 
 static void take_batch(struct trace *t)
@@ -182,8 +208,10 @@ static void take_batch(struct trace *t)
 	}
 	if (ret < 0)
 		give_up(t, "the guest's worker sends something that is no trace", "");
-	if (fflush(stdout) || (t->capture && fflush(t->capture)))
-		give_up(t, t->capture ? t->file : "output", strerror(errno));
+	if (t->capture && fflush(t->capture))
+		give_up(t, t->file, strerror(errno));
+	if (fflush(stdout) && !stopped)
+		give_up(t, "output", strerror(errno));
 }
 
 /* ---- what the daemon says ---- */
@@ -320,7 +348,7 @@ static int timeout_of(const struct trace *t)
 
 static void loop(struct trace *t)
 {
-	struct pollfd fds[2] = { { .fd = t->signals, .events = POLLIN }, { .events = POLLIN } };
+	struct pollfd fds[2] = { { .fd = stop_event, .events = POLLIN }, { .events = POLLIN } };
 
 	while (!t->done) {
 		/* The control socket waits while a connection is read: what it says comes after. */
@@ -353,32 +381,22 @@ static int ask(struct trace *t)
 	return ret > 0 ? 0 : xvmsg_fail("the daemon does not listen", "");
 }
 
-static int catch_signals(void)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	return signalfd(-1, &set, SFD_CLOEXEC);
-}
-
 static int run(struct trace *t)
 {
-	t->signals = catch_signals();
-	if (t->signals < 0 || ask(t))
+	if (catch_signals() || ask(t))
 		return XVMSG_FAILED;
 	if (t->seconds)
 		t->end_ms = now_ms() + (u64)t->seconds * 1000;
 	loop(t);
 	if (t->capture && fclose(t->capture))
 		t->status = XVMSG_FAILED;
-	if (fflush(stdout))
-		t->status = XVMSG_FAILED;
 	if (t->connection)
 		fprintf(stderr, "xvmsg: %llu messages, %llu lost\n", (unsigned long long)t->messages,
 			(unsigned long long)t->lost);
+	if (stopped)
+		_exit(t->status);	/* what its reader did not take by now, it will not */
+	if (fflush(stdout))
+		t->status = XVMSG_FAILED;
 	return t->status;
 }
 
