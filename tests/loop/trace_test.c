@@ -445,6 +445,32 @@ static void test_restart(void **state)
 	assert_int_equal(seen.to_device, rig.stats.messages_in);
 }
 
+/* A guest that breaks its rings: all it sent before is in the trace, which then ends. */
+static void test_dropped(void **state)
+{
+	u8 msg[64];
+	u32 i;
+
+	(void)state;
+	for (i = 0; i < 100; i++) {
+		memset(msg, (int)i, sizeof(msg));
+		if (drv_put(&drv, msg, i % 57))
+			drv_poll(&drv, 2);
+	}
+	drv_sync(&drv);
+	i = (u32)rig_stats(&rig)->messages_in;
+	xvm_shm_store32(rig.control + XVM_CTRL_DRV_PROD, drv.tx.prod + 9);
+	rig_notify(&rig);
+	RIG_UNTIL(&rig, rig.fail_reason);
+	assert_int_equal(rig.fail_reason, XVM_ERR_INDEX);
+	rig_wait_exit(&rig);
+	while (!seen.ended)
+		read_some();
+	assert_int_equal(seen.to_device, i);
+	assert_int_equal(seen.lost, 0);
+	drv_start(&drv, &rig);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -459,6 +485,7 @@ int main(void)
 		CASE(test_replaced, start),
 		CASE(test_one_way, start),
 		CASE(test_restart, start),
+		CASE(test_dropped, start),
 	};
 
 	calls = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
