@@ -450,6 +450,7 @@ static void test_signal(void **state)
 		PUMP_UNTIL(!d.tracers);
 		close(trace_fd);
 		trace_fd = -1;
+		unlink(file);
 	}
 }
 
