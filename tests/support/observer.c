@@ -25,14 +25,31 @@ static u32 *counter(struct xvm_observer *o, const char *id)
 	return NULL;
 }
 
+/* The half of ids that is this dialect's. */
+static void own_ids(const struct xvm_observer *o, const char *ids, char *own, size_t bytes)
+{
+	const char *bar = strchr(ids, '|');
+
+	if (!bar)
+		snprintf(own, bytes, "%s", ids);
+	else if (obs_is_draft(o))
+		snprintf(own, bytes, "%s", bar + 1);
+	else
+		snprintf(own, bytes, "%.*s", (int)(bar - ids), ids);
+}
+
 bool obs_judge(struct xvm_observer *o, const char *ids, bool good, const char *fmt, ...)
 {
 	struct xvm_finding *f;
+	char own[sizeof(f->rules)];
 	const char *at;
 	va_list ap;
 	u32 *n;
 
-	for (at = ids; at; at = strchr(at, ' ') ? strchr(at, ' ') + 1 : NULL) {
+	own_ids(o, ids, own, sizeof(own));
+	if (!*own)
+		return true;
+	for (at = own; at; at = strchr(at, ' ') ? strchr(at, ' ') + 1 : NULL) {
 		n = counter(o, at);
 		if (n)
 			++*n;
@@ -43,7 +60,7 @@ bool obs_judge(struct xvm_observer *o, const char *ids, bool good, const char *f
 		return false;
 	f = &o->kept[o->findings - 1];
 	f->message = o->messages;
-	snprintf(f->rules, sizeof(f->rules), "%s", ids);
+	snprintf(f->rules, sizeof(f->rules), "%s", own);
 	va_start(ap, fmt);
 	vsnprintf(f->text, sizeof(f->text), fmt, ap);
 	va_end(ap);
@@ -169,12 +186,12 @@ static bool recall(struct xvm_observer *o, enum xvm_side asker, u8 type, u8 id, 
 			break;
 		earlier += !(p->type & VIRTIO_MSG_TYPE_BUS) && p->dev_num == dev_num;
 	}
-	if (!obs_judge(o, "BUS-20 BUS-18 DEV-14 DEV-16", i < o->npending,
+	if (!obs_judge(o, "BUS-20 BUS-18 DEV-14 DEV-16|BUS-22 BUS-34 DEV-26 DEV-29 DEV-31", i < o->npending,
 		       "answer to %s of device %u, token %u: nobody asked", name_of(type, id),
 		       dev_num, token))
 		return false;
-	if (!(type & VIRTIO_MSG_TYPE_BUS) && !obs_dev(o, dev_num)->resetting)
-		obs_judge(o, "BUS-19", !earlier, "device %u: answer to %s overtook %u others",
+	if (!(type & VIRTIO_MSG_TYPE_BUS))
+		obs_judge(o, "BUS-19|", !earlier, "device %u: answer to %s overtook %u others",
 			  dev_num, name_of(type, id), earlier);
 	*req = o->pending[i];
 	o->npending--;
@@ -185,27 +202,45 @@ static bool recall(struct xvm_observer *o, enum xvm_side asker, u8 type, u8 id, 
 
 /* ---- bus messages ---- */
 
+/* next_offset, and what of the bitmap is beyond count. */
+static void judge_window(struct xvm_observer *o, const struct xvm_msg_get_devices *m)
+{
+	u32 rest = m->count % 8;
+
+	if (obs_rules(o)->windows_of_8)
+		obs_judge(o, "BUS-32|", !m->next_offset || (!(m->next_offset & 7) &&
+			  m->next_offset >= (u32)m->offset + m->count),
+			  "GET_DEVICES next_offset %u after %u+%u", m->next_offset, m->offset,
+			  m->count);
+	else
+		obs_judge(o, "|BUS-56 BUS-57", !m->next_offset || m->next_offset > m->offset,
+			  "GET_DEVICES next_offset %u after %u+%u", m->next_offset, m->offset,
+			  m->count);
+	obs_judge(o, "|BUS-55", !rest || !(m->bitmap[m->count / 8] >> rest),
+		  "GET_DEVICES bitmap has bits beyond %u+%u", m->offset, m->count);
+}
+
 static void devices_answer(struct xvm_observer *o, const struct obs_req *req, const u8 *msg,
 			   u32 len)
 {
-	bool by_8 = obs_rules(o)->windows_of_8;
+	bool eights = obs_rules(o)->windows_of_8;
 	struct xvm_msg_get_devices m;
 	u16 offset, count;
 	u32 i;
 
 	xvm_msg_get_get_devices(req->msg, &offset, &count);
-	if (!obs_judge(o, "BUS-31", !xvm_msg_get_devices(msg, o->config.dialect, len, &m) &&
+	if (!obs_judge(o, "BUS-31|BUS-52", !xvm_msg_get_devices(msg, o->config.dialect, len, &m) &&
 		       len == VIRTIO_MSG_HDR_BYTES + VIRTIO_MSG_GET_DEVICES_FIXED + (m.count + 7u) / 8u,
 		       "GET_DEVICES answer: bitmap does not fit the count"))
 		return;
-	obs_judge(o, "BUS-31 BUS-33", m.offset == offset && m.count <= count,
+	obs_judge(o, "BUS-31 BUS-33|BUS-54 BUS-58", m.offset == offset && m.count <= count,
 		  "GET_DEVICES answer has window %u+%u, asked was %u+%u", m.offset, m.count, offset,
 		  count);
-	if (by_8 && (offset | count) & 7)
-		obs_judge(o, "BUS-31", !m.count, "GET_DEVICES of %u+%u was served", offset, count);
-	obs_judge(o, "BUS-32", !m.next_offset || (!(by_8 && m.next_offset & 7) &&
-		  m.next_offset >= (u32)m.offset + m.count),
-		  "GET_DEVICES next_offset %u after %u+%u", m.next_offset, m.offset, m.count);
+	if (eights && (offset | count) & 7)
+		obs_judge(o, "BUS-31|", !m.count, "GET_DEVICES of %u+%u was served", offset, count);
+	if (!count)
+		obs_judge(o, "|BUS-53", !m.count, "GET_DEVICES of no numbers has %u", m.count);
+	judge_window(o, &m);
 	for (i = 0; i < m.count && m.offset + i < 65536; i++)
 		if (m.bitmap[i / 8] & 1 << i % 8)
 			obs_dev(o, (u16)(m.offset + i))->known = true;
@@ -226,7 +261,7 @@ static void bus_answer(struct xvm_observer *o, const struct obs_req *req, const 
 {
 	switch (req->id) {
 	case VIRTIO_BUS_MSG_PING:
-		obs_judge(o, "BUS-34", xvm_msg_get_u32(msg) == xvm_msg_get_u32(req->msg),
+		obs_judge(o, "BUS-34|BUS-60", xvm_msg_get_u32(msg) == xvm_msg_get_u32(req->msg),
 			  "PING came back with other data");
 		break;
 	case VIRTIO_BUS_MSG_GET_DEVICES:
@@ -244,7 +279,10 @@ static void request_failed(struct xvm_observer *o, const u8 *msg)
 	struct obs_req req;
 
 	xvm_msg_get_request_failed(msg, &m);
-	if (!obs_judge(o, "BUS-14", !(m.id & VIRTIO_MSG_ID_EVENT), "an event was answered"))
+	if (!obs_judge(o, "BUS-14|BUS-26", !(m.id & VIRTIO_MSG_ID_EVENT), "an event was answered"))
+		return;
+	/* A request that is no message of ours was a finding then, and was not remembered. */
+	if (obs_rules(o)->ids_opaque && !xvm_msgtab_find(m.type, m.id))
 		return;
 	if (recall(o, XVM_SIDE_DRIVER, m.type, m.id, m.dev_num, m.token, &req))
 		free(req.msg);
@@ -259,7 +297,7 @@ static void bus_event(struct xvm_observer *o, const struct xvm_hdr *hdr, const u
 		return;
 	}
 	xvm_msg_get_event_device(msg, &m);
-	if (obs_judge(o, "BUS-28", m.dev_num && (m.state == VIRTIO_MSG_DEVICE_READY ||
+	if (obs_judge(o, "BUS-28|BUS-61 BUS-42", m.dev_num && (m.state == VIRTIO_MSG_DEVICE_READY ||
 		      m.state == VIRTIO_MSG_DEVICE_REMOVED),
 		      "EVENT_DEVICE says state %u of device %u", m.state, m.dev_num) &&
 	    m.state == VIRTIO_MSG_DEVICE_READY)
@@ -275,11 +313,11 @@ static void judge_header(struct xvm_observer *o, enum xvm_side sender, const u8 
 	u8 type = msg[VIRTIO_MSG_HDR_TYPE];
 	u32 size = xvm_get16(msg + VIRTIO_MSG_HDR_SIZE);
 
-	obs_judge(o, type & VIRTIO_MSG_TYPE_BUS ? "BUS-16" : drv ? "DRV-08" : "DEV-12",
+	obs_judge(o, type & VIRTIO_MSG_TYPE_BUS ? "BUS-16|BUS-29" : drv ? "DRV-08|DRV-17" : "DEV-12|DEV-24",
 		  !(type & ~VIRTIO_MSG_TYPE_MASK), "%s: type 0x%02x has reserved bits", who, type);
-	obs_judge(o, drv ? "DRV-09 DRV-07" : "DEV-13 DEV-11", size == len,
+	obs_judge(o, drv ? "DRV-09 DRV-07|DRV-18 DRV-16" : "DEV-13 DEV-11|DEV-25 DEV-23", size == len,
 		  "%s: msg_size %u in a message of %u bytes", who, size, len);
-	obs_judge(o, drv ? "DRV-01 DRV-09 BUS-05" : "DEV-01 DEV-13 BUS-05",
+	obs_judge(o, drv ? "DRV-01 DRV-09 BUS-05|DRV-01 DRV-18 BUS-11" : "DEV-01 DEV-13 BUS-05|DEV-01 DEV-25 BUS-11",
 		  len <= o->config.max_message, "%s: %u bytes, the maximum is %u", who, len,
 		  o->config.max_message);
 }
@@ -287,10 +325,10 @@ static void judge_header(struct xvm_observer *o, enum xvm_side sender, const u8 
 static void judge_fault(struct xvm_observer *o, enum xvm_side sender, enum xvm_frame_fault fault,
 			const struct xvm_hdr *hdr)
 {
-	const char *ids = sender == XVM_SIDE_DRIVER ? "DRV-02" : "DEV-02";
+	const char *ids = sender == XVM_SIDE_DRIVER ? "DRV-02|DRV-02" : "DEV-02|DEV-02";
 
 	if (fault == XVM_FRAME_DEV_NUM)
-		ids = "BUS-15";
+		ids = "BUS-15|BUS-28";
 	/* These two were judged by the header. */
 	if (fault != XVM_FRAME_SIZE && fault != XVM_FRAME_TOO_LONG)
 		obs_judge(o, ids, fault == XVM_FRAME_OK, "type %u id 0x%02x: %s", hdr->type,
@@ -316,7 +354,7 @@ static void feed_driver(struct xvm_observer *o, const struct xvm_hdr *hdr, const
 {
 	struct obs_dev *d = obs_dev(o, hdr->dev_num);
 
-	obs_judge(o, "DRV-10 BUS-10 BUS-21", hdr->dev_num && d->known,
+	obs_judge(o, "DRV-10 BUS-10 BUS-21|DRV-19 BUS-03 BUS-39", hdr->dev_num && d->known,
 		  "%s to device %u, which was not announced", name_of(hdr->type, hdr->id),
 		  hdr->dev_num);
 	obs_driver(o, d, msg, len);
@@ -360,7 +398,7 @@ void xvm_observer_finish(struct xvm_observer *o)
 {
 	u32 i;
 
-	obs_judge(o, "BUS-20", !o->npending, "%u requests were never answered, the first: %s",
+	obs_judge(o, "BUS-20|BUS-22", !o->npending, "%u requests were never answered, the first: %s",
 		  o->npending, o->npending ? name_of(o->pending[0].type, o->pending[0].id) : "");
 	for (i = 1; i < 65536; i++)
 		if (o->dev[i])

@@ -3,9 +3,9 @@
  * A third party that reads both directions of a connection and knows the
  * normative statements of virtio-msg that can be judged from messages alone.
  * Pure: bytes in, findings out; it sends nothing and asks nobody. Each check
- * carries the ids of docs/conformance.md, so that a stream tells which
- * statements it exercised and which it broke. Those are of pr28; in draft2026
- * the ones that both dialects have in common are judged, under the same ids.
+ * carries the ids of docs/conformance.md (pr28) or docs/conformance-draft2026.md,
+ * as the connection's dialect is, so that a stream tells which statements it
+ * exercised and which it broke.
  *
  * Feed messages in the order in which they pass one point, best the device
  * side: a request when it is taken from the ring, an answer when it is put.

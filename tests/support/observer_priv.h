@@ -12,7 +12,7 @@
 #define OBS_CONFIG	4096u
 #define OBS_GENS	8u
 #define OBS_PENDING	512u
-#define OBS_IDS		64u	/* statements per list */
+#define OBS_IDS		80u	/* statements per list */
 
 #define S_ACKNOWLEDGE	1u
 #define S_DRIVER	2u
@@ -23,12 +23,14 @@
 
 #define F_RING_PACKED		34u
 #define F_NOTIFICATION_DATA	38u
+#define F_NOTIF_CONFIG_DATA	39u
 #define F_RING_RESET		40u
 
 struct obs_vq {
-	bool max_known, looked, set, confirmed;
+	bool max_known, looked, set, confirmed;	/* set: told to the device, and to be enabled */
+	bool touched, unsure;		/* SET_VQUEUE came, or several, and nobody looked what became of it */
 	u32 max;
-	struct xvm_msg_vqueue want;	/* of the newest SET_VQUEUE */
+	struct xvm_msg_vqueue want;	/* what the newest SET_VQUEUE makes of it */
 };
 
 struct obs_dev {
@@ -50,6 +52,7 @@ struct obs_dev {
 	bool gen_known, owes_config;
 	u32 gen;			/* newest that the device showed */
 	u32 seen[OBS_GENS], nseen;	/* what the driver may know as the newest */
+	bool told_needs_reset;
 	bool data_event;
 	u32 data_event_gen;		/* newest EVENT_CONFIG that carried data */
 	u32 told_gen;			/* of the newest EVENT_CONFIG, or what was read before any */
@@ -76,14 +79,22 @@ struct xvm_observer {
 	u32 npending;
 };
 
-/* Judges one fact for the statements named; a finding when it is not so. */
-bool obs_judge(struct xvm_observer *o, const char *ids, bool good, const char *fmt, ...)
-	__attribute__((format(printf, 4, 5)));
 static inline const struct xvm_dialect_rules *obs_rules(const struct xvm_observer *o)
 {
 	return xvm_dialect_rules(o->config.dialect);
 }
 
+static inline bool obs_is_draft(const struct xvm_observer *o)
+{
+	return o->config.dialect == XVM_DIALECT_DRAFT2026;
+}
+
+/*
+ * Judges one fact for the statements named; a finding when it is not so. ids is
+ * "those of pr28|those of draft2026"; a dialect that has none does not judge.
+ */
+bool obs_judge(struct xvm_observer *o, const char *ids, bool good, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
 struct obs_dev *obs_dev(struct xvm_observer *o, u16 num);
 void obs_reset(struct obs_dev *d);
 /* NULL: beyond what is watched, or beyond the device's queues. */

@@ -424,28 +424,35 @@ void rig_stop(struct rig *rig)
 
 enum xvm_dialect rig_dialect;
 
-int rig_run_both(const struct CMUnitTest *tests, size_t count)
+int rig_run_in(enum xvm_dialect dialect, const struct CMUnitTest *tests, size_t count)
 {
 	struct CMUnitTest *copy = calloc(count, sizeof(*copy));
 	char (*name)[96] = calloc(count, sizeof(*name));
-	int failed = 0;
+	int failed;
 	size_t i;
-	u32 d;
 
 	if (!copy || !name)
 		abort();
-	for (d = 0; d < XVM_DIALECT_COUNT; d++) {
-		rig_dialect = (enum xvm_dialect)d;
-		for (i = 0; i < count; i++) {
-			copy[i] = tests[i];
-			snprintf(name[i], sizeof(name[i]), "%s in %s", tests[i].name,
-				 xvm_dialect_name(rig_dialect));
-			if (d)
-				copy[i].name = name[i];
-		}
-		failed += _cmocka_run_group_tests("dialects", copy, count, NULL, NULL);
+	rig_dialect = dialect;
+	for (i = 0; i < count; i++) {
+		copy[i] = tests[i];
+		snprintf(name[i], sizeof(name[i]), "%s in %s", tests[i].name,
+			 xvm_dialect_name(dialect));
+		if (dialect)
+			copy[i].name = name[i];
 	}
+	failed = _cmocka_run_group_tests("dialects", copy, count, NULL, NULL);
 	free(copy);
 	free(name);
+	return failed;
+}
+
+int rig_run_both(const struct CMUnitTest *tests, size_t count)
+{
+	int failed = 0;
+	u32 d;
+
+	for (d = 0; d < XVM_DIALECT_COUNT; d++)
+		failed += rig_run_in((enum xvm_dialect)d, tests, count);
 	return failed;
 }

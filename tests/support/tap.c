@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "tap.h"
+#include "rig.h"
 #include "../../xen/proto/ring.h"
 
 #include <stdio.h>
@@ -39,7 +40,7 @@ int __wrap_xvm_ring_rx_get(struct xvm_ring_rx *rx, u8 *buf, u32 cap)
 void tap_start(u32 max_message, u32 credits)
 {
 	struct xvm_observer_config config = {
-		.dialect = XVM_DIALECT_PR28, .max_message = max_message, .credits = credits,
+		.dialect = rig_dialect, .max_message = max_message, .credits = credits,
 	};
 
 	observer = xvm_observer_new(&config);

@@ -18,18 +18,31 @@
 static struct xvm_observer *o;
 static u8 out[512];
 static u16 token;
+static enum xvm_dialect dialect;
 
-static int setup(void **state)
+static int setup_in(enum xvm_dialect in)
 {
-	static const struct xvm_observer_config config = {
-		.dialect = XVM_DIALECT_PR28, .max_message = 264, .credits = 4,
+	struct xvm_observer_config config = {
+		.dialect = in, .max_message = 264, .credits = 4,
 	};
 
-	(void)state;
+	dialect = in;
 	o = xvm_observer_new(&config);
 	assert_non_null(o);
 	token = 0;
 	return 0;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	return setup_in(XVM_DIALECT_PR28);
+}
+
+static int setup_draft(void **state)
+{
+	(void)state;
+	return setup_in(XVM_DIALECT_DRAFT2026);
 }
 
 static int teardown(void **state)
@@ -78,7 +91,7 @@ static void info_is(u32 bits, u32 vqs)
 	};
 
 	ask(xvm_msg_put_empty(out, 0, VIRTIO_MSG_GET_DEVICE_INFO, NUM));
-	say(xvm_msg_put_device_info(out, XVM_DIALECT_PR28, NUM, &m));
+	say(xvm_msg_put_device_info(out, dialect, NUM, &m));
 }
 
 static void info(void)
@@ -130,6 +143,7 @@ static struct xvm_msg_vqueue queue(u32 index, u32 size)
 		.index = index, .max_size = 64, .size = size,
 		.desc_addr = size ? 0x10000001000 : 0, .driver_addr = size ? 0x10000002002 : 0,
 		.device_addr = size ? 0x10000003004 : 0,
+		.flags = size ? VIRTIO_MSG_VQ_ENABLE : 0,
 	};
 
 	return m;
@@ -138,12 +152,12 @@ static struct xvm_msg_vqueue queue(u32 index, u32 size)
 static void vq_is(struct xvm_msg_vqueue m)
 {
 	ask(xvm_msg_put_u32(out, 0, VIRTIO_MSG_GET_VQUEUE, NUM, m.index));
-	say(xvm_msg_put_vqueue(out, XVM_DIALECT_PR28, NUM, &m));
+	say(xvm_msg_put_vqueue(out, dialect, NUM, &m));
 }
 
 static void set_vq(struct xvm_msg_vqueue m)
 {
-	ask(xvm_msg_put_set_vqueue(out, XVM_DIALECT_PR28, NUM, &m));
+	ask(xvm_msg_put_set_vqueue(out, dialect, NUM, &m));
 	say(xvm_msg_put_empty(out, 0, VIRTIO_MSG_SET_VQUEUE, NUM));
 }
 
@@ -204,7 +218,7 @@ static void devices_are(u16 offset, u16 count, struct xvm_msg_get_devices m)
 
 	m.bitmap = bits;
 	ask(xvm_msg_put_get_devices(out, offset, count));
-	say(xvm_msg_put_devices(out, XVM_DIALECT_PR28, &m));
+	say(xvm_msg_put_devices(out, dialect, &m));
 }
 
 /* ---- stages of a good stream ---- */
@@ -376,7 +390,7 @@ BAD(drv_queue_misaligned, "DRV-49", negotiated(); vq_is(queue(0, 0));
 BAD(drv_queue_no_address, "DRV-24", negotiated(); vq_is(queue(0, 0));
     { struct xvm_msg_vqueue m = queue(0, 64); m.driver_addr = 0; set_vq(m); })
 BAD(drv_queue_reserved, "DRV-11", negotiated(); vq_is(queue(0, 0));
-    { struct xvm_msg_vqueue m = queue(0, 64); xvm_msg_put_set_vqueue(out, XVM_DIALECT_PR28, NUM, &m); out[12] = 1; ask(48); })
+    { struct xvm_msg_vqueue m = queue(0, 64); xvm_msg_put_set_vqueue(out, dialect, NUM, &m); out[12] = 1; ask(48); })
 BAD(drv_unconfirmed, "DRV-15", negotiated(); vq_is(queue(0, 0)); set_vq(queue(0, 64));
     status(0xf, 0xf);)
 BAD(drv_ok_early, "DRV-28", known(); status(1, 1); status(3, 3); features_are(1, 1);
@@ -451,14 +465,14 @@ BAD(dev_queue_other, "DEV-44", negotiated(); vq_is(queue(0, 0)); set_vq(queue(0,
 BAD(dev_queue_unset, "DEV-43", negotiated(); vq_is(queue(0, 64));)
 BAD(dev_queue_beyond, "DEV-43", negotiated(); vq_is(queue(7, 0));)
 BAD(dev_queue_reserved, "DEV-15", negotiated(); ask(xvm_msg_put_u32(out, 0, VIRTIO_MSG_GET_VQUEUE, NUM, 0));
-    { struct xvm_msg_vqueue m = queue(0, 0); xvm_msg_put_vqueue(out, XVM_DIALECT_PR28, NUM, &m); out[20] = 1; say(48); })
+    { struct xvm_msg_vqueue m = queue(0, 0); xvm_msg_put_vqueue(out, dialect, NUM, &m); out[20] = 1; say(48); })
 BAD(dev_queue_after_vq_reset, "DEV-45", running(); reset_vq(0); vq_is(queue(0, 64));)
 BAD(dev_queue_after_reset, "DEV-23", running(); status(0, 0); vq_is(queue(0, 64));)
 BAD(dev_used_early, "DEV-25", with_queue(); used(0);)
 BAD(dev_used_unset, "DEV-32", running(); used(1);)
 BAD(dev_used_beyond, "DEV-29", running(); used(9);)
 BAD(dev_shm, "DEV-46", known(); ask(xvm_msg_put_u32(out, 0, VIRTIO_MSG_GET_SHM, NUM, 1));
-    { struct xvm_msg_shm m = { 2, 0, 0 }; say(xvm_msg_put_shm(out, XVM_DIALECT_PR28, NUM, &m)); })
+    { struct xvm_msg_shm m = { 2, 0, 0 }; say(xvm_msg_put_shm(out, dialect, NUM, &m)); })
 BAD(bus_ping, "BUS-34", ask(xvm_msg_put_u32(out, 2, VIRTIO_BUS_MSG_PING, 0, 1));
     say(xvm_msg_put_u32(out, 2, VIRTIO_BUS_MSG_PING, 0, 2));)
 BAD(bus_window_larger, "BUS-33",
@@ -467,7 +481,7 @@ BAD(bus_window_odd, "BUS-31",
     { struct xvm_msg_get_devices m = { .offset = 4, .count = 8 }; devices_are(4, 8, m); })
 BAD(bus_bitmap_long, "BUS-31",
     { struct xvm_msg_get_devices m = { .offset = 0, .count = 8, .bitmap = out + 100 };
-      ask(xvm_msg_put_get_devices(out, 0, 8)); xvm_msg_put_devices(out, XVM_DIALECT_PR28, &m);
+      ask(xvm_msg_put_get_devices(out, 0, 8)); xvm_msg_put_devices(out, dialect, &m);
       xvm_put16(out + 6, 16); say(16); })
 BAD(bus_next_back, "BUS-32",
     { struct xvm_msg_get_devices m = { .offset = 8, .count = 8, .next_offset = 8 };
@@ -496,6 +510,136 @@ static void dev_accepts_unoffered(void **state)
 	assert_string_equal(list[1].rules, "DEV-18");
 }
 
+/* ---- the same in the draft, where it is otherwise ---- */
+
+static void write_draft(u32 gen, u32 len, u32 applied, const u8 *echo)
+{
+	static const u8 data[CONFIG];
+	struct xvm_msg_config want = { gen, 0, len, data }, is = { 3, 0, applied, echo };
+
+	ask(xvm_msg_put_config(out, VIRTIO_MSG_SET_CONFIG, NUM, &want));
+	say(xvm_msg_put_config(out, VIRTIO_MSG_SET_CONFIG, NUM, &is));
+}
+
+static void event_is(u32 is, u32 gen, u32 off, u32 len)
+{
+	struct xvm_msg_event_config m = { is, gen, off, len, NULL };
+
+	dev_event(xvm_msg_put_event_config(out, NUM, &m));
+}
+
+static void test_good_draft(void **state)
+{
+	static const u8 zeroes[4];
+	struct xvm_msg_vqueue vq = queue(1, 32);
+
+	(void)state;
+	running();
+	avail(0, 0);
+	used(0);
+	config_is(3, 0, CONFIG, 0);
+	write_draft(0, 4, 4, zeroes);
+	write_draft(0, 4, 0, NULL);
+	event_is(0xf, 4, 8, 4);
+	/* Configured first, enabled then with all of it left as it is. */
+	vq_is(queue(1, 0));
+	vq.flags = 0;
+	set_vq(vq);
+	vq_is(vq);
+	vq.flags = VIRTIO_MSG_VQ_ENABLE | VIRTIO_MSG_VQ_IGNORES;
+	set_vq(vq);
+	vq.flags = VIRTIO_MSG_VQ_ENABLED;
+	vq_is(vq);
+	avail(1, 0);
+	/* Answers may overtake each other. */
+	ask(xvm_msg_put_u32(out, 0, VIRTIO_MSG_GET_SHM, NUM, 9));
+	ask(xvm_msg_put_empty(out, 0, VIRTIO_MSG_GET_DEVICE_STATUS, NUM));
+	say(xvm_msg_put_u32(out, 0, VIRTIO_MSG_GET_DEVICE_STATUS, NUM, 0xf));
+	token--;
+	say(xvm_msg_put_shm(out, dialect, NUM, &(struct xvm_msg_shm){ .index = 9 }));
+	token++;
+	event_is(0x4f, 4, 0, 0);
+	/* A reset that goes on behind its answer. */
+	status(0, 0x4f);
+	status_is(0x4f);
+	status_is(0);
+	vq_is(queue(0, 0));
+	features_are(OFFERED_LO, OFFERED_HI);
+	xvm_observer_finish(o);
+	expect_clean();
+}
+
+static struct xvm_msg_device_info plain_info(void)
+{
+	struct xvm_msg_device_info m = {
+		.device_id = 2, .vendor_id = 1, .num_feature_bits = 64, .config_size = CONFIG,
+		.max_virtqueues = 2,
+	};
+
+	return m;
+}
+
+static void say_info(struct xvm_msg_device_info m)
+{
+	ready(NUM, VIRTIO_MSG_DEVICE_READY);
+	ask(xvm_msg_put_empty(out, 0, VIRTIO_MSG_GET_DEVICE_INFO, NUM));
+	say(xvm_msg_put_device_info(out, dialect, NUM, &m));
+}
+
+static void window(u16 offset, u16 count, struct xvm_msg_get_devices m, u8 first)
+{
+	u8 bits[256] = { first };
+
+	m.bitmap = bits;
+	ask(xvm_msg_put_get_devices(out, offset, count));
+	say(xvm_msg_put_devices(out, dialect, &m));
+}
+
+BAD(d_generation, "DRV-08", known(); config_is(3, 0, 4, 0); write_draft(3, 4, 0, NULL);)
+BAD(d_set_reserved, "DRV-59", negotiated(); vq_is(queue(0, 0));
+    { struct xvm_msg_vqueue m = queue(0, 64); m.flags |= 64; set_vq(m); })
+BAD(d_set_state, "DRV-60", negotiated(); vq_is(queue(0, 0));
+    { struct xvm_msg_vqueue m = queue(0, 64); m.flags = 3; set_vq(m); })
+BAD(d_set_enabled, "DRV-65", with_queue(); set_vq(queue(0, 32));)
+BAD(d_misaligned, "DRV-64", negotiated(); vq_is(queue(0, 0));
+    { struct xvm_msg_vqueue m = queue(0, 64); m.desc_addr++; set_vq(m); })
+BAD(d_reset_vq, "DRV-68", known(); status(0, 0); status(1, 1); status(3, 3);
+    features_are(OFFERED_LO, OFFERED_HI); write_features(1, 3); status(0xb, 0xb);
+    vq_is(queue(0, 0)); reset_vq(0);)
+BAD(d_no_polling, "DRV-54", running(); status(0, 0xf); vq_is(queue(1, 0));)
+BAD(d_reflects, "DEV-20", negotiated(); features_are(1, OFFERED_HI);)
+BAD(d_notif_config_data, "DEV-33", known(); features_are(1, 1u << 7);)
+BAD(d_applied_in_part, "DEV-52", known(); write_draft(0, 4, 2, (const u8 *)"\0\0");)
+BAD(d_not_echoed, "DEV-52", known(); write_draft(0, 4, 4, (const u8 *)"abcd");)
+BAD(d_refused_with_data, "DEV-53", known(); write_config(0, 0, 4, 3, 0);
+    { struct xvm_msg_config want = { 0, 0, 4, (const u8 *)"abcd" };
+      ask(xvm_msg_put_config(out, VIRTIO_MSG_SET_CONFIG, NUM, &want));
+      xvm_msg_put_config(out, VIRTIO_MSG_SET_CONFIG, NUM, &want); xvm_put32(out + 16, 0);
+      say(24); })
+BAD(d_event_no_news, "DEV-13", running(); config_is(3, 0, 4, 0); event_is(0xf, 3, 0, 0);)
+BAD(d_event_range, "DEV-14", running(); config_is(3, 0, 4, 0); event_is(0x4f, 3, 0, 4);)
+BAD(d_no_event, "DEV-11", known(); config_is(3, 0, 4, 0); config_is(4, 0, 4, 0);
+    xvm_observer_finish(o);)
+BAD(d_sentinel, "DEV-61", negotiated();
+    { struct xvm_msg_vqueue m = { .index = 9, .flags = VIRTIO_MSG_VQ_ENABLED }; vq_is(m); })
+BAD(d_queue_flags, "DEV-62", negotiated();
+    { struct xvm_msg_vqueue m = queue(0, 0); m.flags = 2; vq_is(m); })
+BAD(d_enabled_unasked, "DEV-64", negotiated(); vq_is(queue(0, 0)); vq_is(queue(0, 64));)
+BAD(d_shm_reserved, "DEV-74", known(); ask(xvm_msg_put_u32(out, 0, VIRTIO_MSG_GET_SHM, NUM, 2));
+    { struct xvm_msg_shm m = { 2, 0, 0 }; xvm_msg_put_shm(out, dialect, NUM, &m); out[12] = 1;
+      say(32); })
+BAD(d_admin_start, "DEV-44", { struct xvm_msg_device_info m = plain_info(); m.admin_vq_start = 1;
+    say_info(m); })
+BAD(d_admin_range, "DEV-45", { struct xvm_msg_device_info m = plain_info(); m.admin_vq_start = 1;
+    m.admin_vq_count = 2; say_info(m); })
+BAD(d_many_queues, "DEV-42", { struct xvm_msg_device_info m = plain_info();
+    m.max_virtqueues = 65537; say_info(m); })
+BAD(d_uuid, "DEV-47", { struct xvm_msg_device_info m = plain_info(); m.uuid[0] = 1; say_info(m); })
+BAD(d_bitmap_beyond, "BUS-55", window(0, 4, (struct xvm_msg_get_devices){ .count = 4 }, 1u << 5);)
+BAD(d_next_back, "BUS-57", window(8, 8, (struct xvm_msg_get_devices){
+    .offset = 8, .count = 8, .next_offset = 8 }, 0);)
+BAD(d_window_larger, "BUS-54", window(0, 4, (struct xvm_msg_get_devices){ .count = 5 }, 0);)
+
 /* More findings than are kept are counted. */
 static void test_many(void **state)
 {
@@ -510,6 +654,7 @@ static void test_many(void **state)
 }
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define DRAFT(name) cmocka_unit_test_setup_teardown(name, setup_draft, teardown)
 
 int main(void)
 {
@@ -542,6 +687,15 @@ int main(void)
 		CASE(dev_used_beyond), CASE(dev_shm), CASE(bus_ping), CASE(bus_window_larger),
 		CASE(bus_window_odd), CASE(bus_bitmap_long), CASE(bus_next_back), CASE(bus_next_odd),
 		CASE(bus_state), CASE(bus_event_token), CASE(test_many),
+		DRAFT(test_good_draft), DRAFT(d_generation), DRAFT(d_set_reserved),
+		DRAFT(d_set_state), DRAFT(d_set_enabled),
+		DRAFT(d_misaligned), DRAFT(d_reset_vq), DRAFT(d_no_polling), DRAFT(d_reflects),
+		DRAFT(d_notif_config_data), DRAFT(d_applied_in_part), DRAFT(d_not_echoed),
+		DRAFT(d_refused_with_data), DRAFT(d_event_no_news), DRAFT(d_event_range),
+		DRAFT(d_no_event), DRAFT(d_sentinel), DRAFT(d_queue_flags),
+		DRAFT(d_enabled_unasked), DRAFT(d_shm_reserved), DRAFT(d_admin_start),
+		DRAFT(d_admin_range), DRAFT(d_many_queues), DRAFT(d_uuid),
+		DRAFT(d_bitmap_beyond), DRAFT(d_next_back), DRAFT(d_window_larger),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
