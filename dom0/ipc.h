@@ -134,9 +134,11 @@ struct xvm_ipc_log {
 	char text[XVM_IPC_LOG_BYTES];
 };
 
+#define XVM_FAIL_RINGS 16	/* a reason of no connection: the rings cannot be mapped */
+
 struct xvm_ipc_fail {
 	struct xvm_ipc_hdr hdr;
-	uint32_t reason;	/* XVM_ERR_* */
+	uint32_t reason;	/* XVM_ERR_* or XVM_FAIL_* */
 	uint32_t detail;
 };
 

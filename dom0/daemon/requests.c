@@ -201,6 +201,7 @@ static const char *take_fail(struct xvm_worker *w, const void *data)
 		[XVM_ERR_CREDIT] = "the guest has more requests outstanding than agreed",
 		[XVM_ERR_CLOSED] = "the guest closed the connection",
 		[XVM_ERR_INTERNAL] = "the worker failed by its own doing",
+		[XVM_FAIL_RINGS] = "the guest's grants of control page and rings cannot be mapped",
 	};
 	const struct xvm_ipc_fail *fail = data;
 	const char *text = fail->reason < XVM_ARRAY_SIZE(reason_text) ? reason_text[fail->reason] : NULL;

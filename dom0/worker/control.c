@@ -211,8 +211,8 @@ static void take_start(struct worker *w, struct fdsock_msg *msg)
 	memcpy(&start, msg->data, sizeof(start));
 	err = worker_start(w, &start, evtchn_fd, fdsock_take(msg, 1));
 	if (err) {
-		log_err("domain %u: cannot start the connection (%d)", start.domid, -err);
-		control_fail(w, XVM_ERR_INTERNAL, (uint32_t)-err);
+		/* The supervisor says the rest in one line. */
+		control_fail(w, err == -EFAULT ? XVM_FAIL_RINGS : XVM_ERR_INTERNAL, (uint32_t)-err);
 		w->stopping = true;
 		bus_stop(w->bus);
 	}

@@ -17,7 +17,7 @@ static int map_shared(struct worker *w, uint32_t ring_order, int fd)
 	void *mem = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
 	if (mem == MAP_FAILED)
-		return -errno;
+		return -EFAULT;		/* the guest's references: Xen looks at them here */
 	w->shared = mem;
 	w->shared_bytes = bytes;
 	return 0;

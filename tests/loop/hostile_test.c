@@ -16,6 +16,7 @@
 #include "../../xen/proto/page.h"
 #include <linux/virtio_blk.h>
 #include <linux/virtio_ring.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -460,9 +461,23 @@ static void test_noise(void **state)
 	drv_sync(&drv);
 }
 
+/* Grants that are none: found out where they are mapped, and not taken for a fault of ours. */
+static void test_rings_unmappable(void **state)
+{
+	(void)state;
+	rig_start(&rig, 3, 264, 32);
+	close(rig.shared_fd);
+	rig.shared_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	rig_connect(&rig);
+	RIG_UNTIL(&rig, rig.fail_reason);
+	assert_int_equal(rig.fail_reason, XVM_FAIL_RINGS);
+	rig_wait_exit(&rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_rings_unmappable),
 		cmocka_unit_test(test_prod_too_far),
 		cmocka_unit_test(test_prod_unaligned),
 		cmocka_unit_test(test_cons_lies),

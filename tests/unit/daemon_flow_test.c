@@ -26,7 +26,8 @@
 #include "../../dom0/daemon/worker.h"
 
 /* What the worker does is chosen by the domain it is for. */
-enum { GOOD = 1, OTHER = 2, CRASHES = 7, STUCK = 8, LIES = 9, LATE_DEATH = 10, REFUSES = 11 };
+enum { GOOD = 1, OTHER = 2, CRASHES = 7, STUCK = 8, LIES = 9, LATE_DEATH = 10, REFUSES = 11,
+       NO_RINGS = 12 };
 
 static struct xvm_daemon d;
 static char image[] = "/tmp/xvm-flow-XXXXXX", records[] = "/tmp/xvm-flow-dir-XXXXXX";
@@ -66,6 +67,14 @@ static void w_lie(void)
 	w_send(&map, XVM_IPC_MAP, sizeof(map));
 }
 
+static void w_fail(void)
+{
+	struct xvm_ipc_fail fail = { .reason = XVM_FAIL_RINGS };
+
+	w_send(&fail, XVM_IPC_FAIL, sizeof(fail));
+	_exit(0);
+}
+
 static void w_take(struct fdsock_msg *msg, int domid)
 {
 	static bool started;
@@ -95,6 +104,8 @@ static void w_take(struct fdsock_msg *msg, int domid)
 		started = true;
 		if (domid == CRASHES)
 			_exit(9);
+		if (domid == NO_RINGS)
+			w_fail();
 		if (domid == LIES)
 			w_lie();
 		for (i = 0; i < n; i++)
@@ -517,6 +528,16 @@ static void test_worker_breaks_a_rule(void **state)
 	guest_opens(LIES);
 	await(P(BUS "/state", LIES), "6");
 	assert_non_null(strstr(fake_store_get(d.store, P(BUS "/vmsg-error", LIES)), "wrong number of pages"));
+}
+
+static void test_rings_unmappable(void **state)
+{
+	(void)state;
+	xl_add(NO_RINGS, 51712, image, "w");
+	await(P(BE "/state", NO_RINGS, 51712), "2");
+	guest_opens(NO_RINGS);
+	await(P(BUS "/state", NO_RINGS), "6");
+	assert_non_null(strstr(fake_store_get(d.store, P(BUS "/vmsg-error", NO_RINGS)), "cannot be mapped (code 16"));
 }
 
 static void test_worker_stuck(void **state)
@@ -1146,6 +1167,7 @@ int main(int argc, char **argv)
 		CASE(test_bad_front_keys),
 		CASE(test_worker_crash),
 		CASE(test_worker_breaks_a_rule),
+		CASE(test_rings_unmappable),
 		CASE(test_worker_stuck),
 		CASE(test_worker_dies_in_removal),
 		CASE(test_node_vanishes),
