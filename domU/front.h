@@ -35,6 +35,7 @@
 #include "virtio_msg_core.h"
 
 #define XVM_REQUEST_SECONDS	30	/* a worker's restart fits in well; see rules of waits */
+#define XVM_PATIENCE_SECONDS	60	/* for requests that a disk was given, when it is to go */
 #define XVM_PASS_RECORDS	64	/* messages per pass, then others have their turn */
 #define XVM_MAX_DEVICES		256	/* per bus; more are not registered */
 
@@ -161,6 +162,7 @@ struct xvm_conn {
 	struct workqueue_struct *wq;	/* ordered: adding and removing devices */
 	struct work_struct start_work, events_work, close_work;
 	struct xarray devs;		/* number -> struct xvm_dev */
+	struct mutex dev_lock;		/* a device leaves devs; those in it are lost */
 	u32 ndevs;
 	unsigned long *ready, *removed;	/* events not yet acted upon, a bit per number */
 	spinlock_t events_lock;
@@ -195,6 +197,8 @@ void xvm_chan_forget_kick(struct xvm_dev *xd, u32 vq_index);
 void xvm_chan_forget_kicks(struct xvm_dev *xd);
 
 int xvm_req_init(struct xvm_conn *conn);
+/* How long an answer is waited for. */
+u32 xvm_req_seconds(void);
 /*
  * Sends msg and waits for its answer (max_message bytes of room). owner: the
  * device it is counted on, 0 for none. admin: may use the last credit.
@@ -231,6 +235,9 @@ struct xvm_dev {
 	struct xvm_conn *conn;		/* referenced */
 	struct vmsg_device *vm;
 	u16 num;
+	bool lost;			/* what it was given comes back as ones, and failed */
+	struct work_struct lose_work;
+	struct delayed_work patience;	/* with requests outstanding while its driver lets go */
 
 	atomic_t parked;		/* its requester waits at the gate with vm->lock held */
 	bool idle;			/* QUIESCE was answered and no RESUME followed */
@@ -263,6 +270,9 @@ bool xvm_bus_event_device(struct xvm_conn *conn, const struct xvm_msg_event_devi
 bool xvm_bus_event_used(struct xvm_conn *conn, u16 num, u32 vq_index);
 bool xvm_bus_event_config(struct xvm_conn *conn, u16 num, const struct xvm_msg_event_config *m);
 void xvm_bus_break_devices(struct xvm_conn *conn);
+/* It completes nothing any more: what its driver waits for fails. Process context. */
+void xvm_bus_lose_dev(struct xvm_dev *xd);
+void xvm_bus_lose_devices(struct xvm_conn *conn);
 
 /* -- xen_area.c: areas of a device; xen_dma.c: slots in them -- */
 #define XVM_GRANULE_SHIFT	9

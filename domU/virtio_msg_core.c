@@ -161,7 +161,7 @@ static void vmsg_set_status(struct virtio_device *vdev, u8 status)
 /* A status other than 0 behind SET_DEVICE_STATUS 0: the reset goes on, and is asked after. */
 static int poll_reset(struct vmsg_device *vm)
 {
-	unsigned long deadline = jiffies + VMSG_RESET_SECONDS * HZ;
+	unsigned long deadline = jiffies + (vm->reset_seconds ?: VMSG_RESET_SECONDS) * HZ;
 	unsigned int ms;
 	int err;
 

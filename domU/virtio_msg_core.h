@@ -52,6 +52,7 @@ struct vmsg_device {
 	u16 dev_num;
 	u32 max_message;
 	enum xvm_dialect dialect;	/* set by the bus between alloc and register */
+	u32 reset_seconds;		/* likewise; 0: VMSG_RESET_SECONDS */
 	struct xvm_msg_device_info info;	/* checked and clipped */
 
 	struct mutex lock;	/* request, answer, status, what was told of the generation */
@@ -112,5 +113,11 @@ bool vmsg_event_used(struct vmsg_device *vm, u32 vq_index);
 void vmsg_event_config(struct vmsg_device *vm, const struct xvm_msg_event_config *event);
 /* No queue of this device works any more; waiters in drivers are let go. Any context. */
 void vmsg_device_break(struct vmsg_device *vm);
+/*
+ * The same, and requests that a disk was given fail. Process context; the bus
+ * sees to it that what unmapping reads from here on is ones.
+ */
+void vmsg_device_lose(struct vmsg_device *vm);
+bool vmsg_queue_is_broken(struct vmsg_device *vm, u32 vq_index);
 
 #endif

@@ -13,6 +13,7 @@
 #include <linux/dma-map-ops.h>
 #include <linux/module.h>
 #include <linux/slab.h>
+#include <linux/virtio_config.h>
 
 #include "front.h"
 
@@ -116,6 +117,44 @@ static void dev_release(struct device *dev)
 	kfree(xd);
 }
 
+/* -- A device that completes nothing any more: virtio_msg_lost.c -- */
+
+void xvm_bus_lose_dev(struct xvm_dev *xd)
+{
+	WRITE_ONCE(xd->lost, true);
+	vmsg_device_lose(xd->vm);
+}
+
+static void lose_work(struct work_struct *work)
+{
+	xvm_bus_lose_dev(container_of(work, struct xvm_dev, lose_work));
+}
+
+static unsigned int patience_seconds = XVM_PATIENCE_SECONDS;
+module_param(patience_seconds, uint, 0444);
+MODULE_PARM_DESC(patience_seconds,
+		 "how long a device that is to go may take to complete its requests (default 60)");
+
+static void patience_work(struct work_struct *work)
+{
+	struct xvm_dev *xd = container_of(to_delayed_work(work), struct xvm_dev, patience);
+
+	dev_err(&xd->dev, "device %u: requests not completed within %u s are given up\n", xd->num,
+		patience_seconds);
+	xvm_bus_lose_dev(xd);
+}
+
+void xvm_bus_lose_devices(struct xvm_conn *conn)
+{
+	struct xvm_dev *xd;
+	unsigned long num;
+
+	mutex_lock(&conn->dev_lock);
+	xa_for_each(&conn->devs, num, xd)
+		xvm_bus_lose_dev(xd);
+	mutex_unlock(&conn->dev_lock);
+}
+
 /* The struct device whose dma_map_ops its virtio device uses. */
 static struct xvm_dev *make_dev(struct xvm_conn *conn, u16 num)
 {
@@ -128,6 +167,8 @@ static struct xvm_dev *make_dev(struct xvm_conn *conn, u16 num)
 	xd->conn = conn;
 	xd->num = num;
 	INIT_LIST_HEAD(&xd->kick_node);
+	INIT_WORK(&xd->lose_work, lose_work);
+	INIT_DELAYED_WORK(&xd->patience, patience_work);
 	xvm_area_init(xd);
 	dev = &xd->dev;
 	device_initialize(dev);
@@ -148,9 +189,12 @@ static struct xvm_dev *make_dev(struct xvm_conn *conn, u16 num)
 /* No event finds it any more, and none that did is still at work. */
 static void hide_dev(struct xvm_dev *xd)
 {
+	mutex_lock(&xd->conn->dev_lock);
 	xa_erase(&xd->conn->devs, xd->num);
+	mutex_unlock(&xd->conn->dev_lock);
 	xvm_chan_quiesce(xd->conn);
 	xvm_chan_forget_kicks(xd);
+	cancel_work_sync(&xd->lose_work);
 }
 
 static void end_dev(struct xvm_dev *xd)
@@ -181,6 +225,7 @@ static void add_dev(struct xvm_conn *conn, u16 num)
 		return;
 	}
 	xd->vm->dialect = conn->pick.dialect;
+	xd->vm->reset_seconds = xvm_req_seconds();
 	err = xa_err(xa_store(&conn->devs, num, xd, GFP_KERNEL));
 	if (!err)
 		err = vmsg_device_register(xd->vm);
@@ -194,9 +239,21 @@ static void remove_dev(struct xvm_dev *xd)
 {
 	struct xvm_conn *conn = xd->conn;
 
+	queue_delayed_work(system_unbound_wq, &xd->patience,
+			   clamp(patience_seconds, 1u, 3600u) * HZ);
 	vmsg_device_unregister(xd->vm);
+	cancel_delayed_work_sync(&xd->patience);
 	conn->ndevs--;
 	end_dev(xd);
+}
+
+/* Removed without warning: what it was given will not be completed. */
+static bool is_gone(struct xvm_dev *xd)
+{
+	u8 msg[VIRTIO_MSG_HDR_BYTES], answer[VIRTIO_MSG_OFFER_BYTES];
+	u32 len = xvm_msg_put_empty(msg, 0, VIRTIO_MSG_GET_DEVICE_STATUS, xd->num);
+
+	return xvm_req_transfer(xd->conn, xd->num, true, msg, len, answer) == -ENODEV;
 }
 
 /* The number may be used again; whether the device side takes note is its business. */
@@ -245,16 +302,24 @@ bool xvm_bus_event_used(struct xvm_conn *conn, u16 num, u32 vq_index)
 {
 	struct xvm_dev *xd = xa_load(&conn->devs, num);
 
-	return xd && vmsg_event_used(xd->vm, vq_index);
+	if (!xd || !vmsg_event_used(xd->vm, vq_index))
+		return false;
+	/* virtio_ring found a rule broken, and will complete nothing any more. */
+	if (vmsg_queue_is_broken(xd->vm, vq_index))
+		queue_work(system_unbound_wq, &xd->lose_work);
+	return true;
 }
 
 bool xvm_bus_event_config(struct xvm_conn *conn, u16 num, const struct xvm_msg_event_config *m)
 {
 	struct xvm_dev *xd = xa_load(&conn->devs, num);
 
-	if (xd)
-		vmsg_event_config(xd->vm, m);
-	return xd;
+	if (!xd)
+		return false;
+	vmsg_event_config(xd->vm, m);
+	if (m->device_status & VIRTIO_CONFIG_S_NEEDS_RESET)
+		queue_work(system_unbound_wq, &xd->lose_work);
+	return true;
 }
 
 void xvm_bus_break_devices(struct xvm_conn *conn)
@@ -290,6 +355,8 @@ static void events_work(struct work_struct *work)
 
 	while (!READ_ONCE(conn->closing) && (num = take_event(conn, conn->removed))) {
 		xd = xa_load(&conn->devs, num);
+		if (xd && is_gone(xd))
+			xvm_bus_lose_dev(xd);
 		if (xd)
 			remove_dev(xd);
 		release_number(conn, num);
@@ -348,6 +415,9 @@ static int enumerate(struct xvm_conn *conn)
 
 	do {
 		next = enumerate_window(conn, next);
+		/* A list may be long, and its end is nothing to wait for when the bus is to go. */
+		if (READ_ONCE(conn->closing))
+			return -EIO;
 	} while (next > 0);
 	return next;
 }
@@ -380,6 +450,7 @@ int xvm_bus_init(struct xvm_conn *conn)
 	INIT_WORK(&conn->events_work, events_work);
 	spin_lock_init(&conn->events_lock);
 	mutex_init(&conn->area_lock);
+	mutex_init(&conn->dev_lock);
 	xa_init(&conn->devs);
 	conn->ready = bitmap_zalloc(NUMBERS, GFP_KERNEL);
 	conn->removed = bitmap_zalloc(NUMBERS, GFP_KERNEL);

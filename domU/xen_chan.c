@@ -84,6 +84,7 @@ static void break_work(struct work_struct *work)
 	wake_up_all(&conn->chan.room_wq);
 	wake_up_all(&conn->gate_wq);
 	xvm_bus_break_devices(conn);
+	xvm_bus_lose_devices(conn);
 	/* An end that we chose is told in xenstore as well; the back closes, then otherend_changed. */
 	if (conn->chan.why != XVM_ERR_CLOSED && READ_ONCE(conn->bus->conn) == conn)
 		xenbus_switch_state(conn->bus->xdev, XenbusStateClosing);

@@ -145,6 +145,7 @@ static struct xvm_area *find(struct xvm_dev *xd, dma_addr_t addr, u64 *offset)
 
 /* -- Copying -- */
 
+/* slot NULL: ones, in place of what a device wrote that is lost. */
 static void copy(phys_addr_t phys, u8 *slot, size_t bytes, bool to_slot)
 {
 	while (bytes) {
@@ -152,13 +153,15 @@ static void copy(phys_addr_t phys, u8 *slot, size_t bytes, bool to_slot)
 		size_t n = min_t(size_t, bytes, PAGE_SIZE - off);
 		u8 *page = kmap_local_page(pfn_to_page(PHYS_PFN(phys)));
 
-		if (to_slot)
+		if (!slot)
+			memset(page + off, 0xff, n);
+		else if (to_slot)
 			memcpy(slot, page + off, n);
 		else
 			memcpy(page + off, slot, n);
 		kunmap_local(page);
 		phys += n;
-		slot += n;
+		slot += slot ? n : 0;
 		bytes -= n;
 	}
 }
@@ -193,7 +196,8 @@ static bool bounce(struct xvm_dev *xd, dma_addr_t addr, size_t size, bool to_slo
 		xvm_count(xd->conn->bus, bad_mappings);
 		return false;
 	}
-	copy(slot->orig + in, area->mem->vaddr + offset, size, to_slot);
+	copy(slot->orig + in, READ_ONCE(xd->lost) && !to_slot ? NULL : area->mem->vaddr + offset,
+	     size, to_slot);
 	xvm_count_add(xd->conn->bus, bytes_bounced, size);
 	return true;
 }

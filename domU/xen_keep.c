@@ -147,7 +147,7 @@ static void give_up_device(struct xvm_dev *xd, int err)
 		dev_err(&xd->dev, "device %u cannot go on where it was: %d\n", xd->num, err);
 		vmsg_device_fail(xd->vm);
 	}
-	vmsg_device_break(xd->vm);
+	xvm_bus_lose_dev(xd);
 }
 
 /* False when the connection ended meanwhile: the next one begins anew. */

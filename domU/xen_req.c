@@ -13,7 +13,16 @@
 
 #include "front.h"
 
+static unsigned int request_seconds = XVM_REQUEST_SECONDS;
+module_param(request_seconds, uint, 0444);
+MODULE_PARM_DESC(request_seconds, "how long an answer of the device side is waited for (default 30)");
+
 static_assert(XVM_MAX_CREDITS <= 256, "a token's low byte is the entry's number");
+
+u32 xvm_req_seconds(void)
+{
+	return clamp(request_seconds, 1u, 3600u);
+}
 
 int xvm_req_init(struct xvm_conn *conn)
 {
@@ -151,7 +160,7 @@ static int dead_error(struct xvm_conn *conn)
 
 int xvm_req_once(struct xvm_conn *conn, u16 owner, bool admin, const u8 *msg, u32 len, u8 *answer)
 {
-	unsigned long deadline = jiffies + XVM_REQUEST_SECONDS * HZ;
+	unsigned long deadline = jiffies + xvm_req_seconds() * HZ;
 	/* Before the gate is looked at: what passed it must not be sent behind a later one. */
 	u32 epoch = smp_load_acquire(&conn->chan.epoch);
 	struct xvm_req *req = NULL;
