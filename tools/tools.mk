@@ -3,7 +3,7 @@
 TOOLS_OBJ := $(patsubst %.c,$(B)/o/%.o,$(wildcard tools/xvmsg/*.c tools/trace/*.c dom0/spec/*.c) tools/capture.c) $(PROTO_OBJ)
 
 $(B)/xvmsg: $(TOOLS_OBJ)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -ljson-c
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -ljson-c -lxlutil -lxenlight
 
 all: $(B)/xvmsg
 

@@ -224,7 +224,8 @@ static int remove_nodes(struct xvm_guest *guest, u32 txn)
 	int err;
 
 	xvm_link_path(guest, "", path);
-	xvm_store_path(stop, "/local/domain/%u/backend", guest->daemon->own_domid);
+	/* An empty backend directory too: libxl may have gone before us, and it leaves none. */
+	xvm_store_path(stop, "/local/domain/%u", guest->daemon->own_domid);
 	err = xvm_store_prune(store, txn, path, stop);
 	if (err)
 		return err;

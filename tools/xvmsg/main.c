@@ -12,6 +12,9 @@ bool xvmsg_json;
 static const struct xvmsg_command *const commands[] = {
 	&xvmsg_list,
 	&xvmsg_show,
+	&xvmsg_check,
+	&xvmsg_create,
+	&xvmsg_apply,
 	&xvmsg_attach,
 	&xvmsg_detach,
 	&xvmsg_set,
