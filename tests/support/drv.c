@@ -3,21 +3,35 @@
 #include "test.h"
 #include "../../dom0/virtio/vdev.h"
 
+static void join(struct drv *drv)
+{
+	struct rig *rig = drv->rig;
+	u32 bytes = XVM_PAGE_BYTES << rig->ring_order;
+	struct xvm_ring_mem mem;
+
+	drv->rules = xvm_dialect_rules(rig->dialect);
+	xvm_ring_mem_init(&mem, rig->control, rig->drv, bytes, true);
+	assert_int_equal(xvm_ring_tx_init(&drv->tx, &mem, rig->max_message, XVM_DEVICE_CREDITS), 0);
+	xvm_ring_mem_init(&mem, rig->control, rig->dev, bytes, false);
+	xvm_ring_rx_init(&drv->rx, &mem, rig->max_message);
+	rig_connect(rig);
+}
+
 void drv_start_with(struct drv *drv, struct rig *rig, u32 order, u32 max_message, u32 credits)
 {
-	struct xvm_ring_mem mem;
-	u32 bytes;
-
 	memset(drv, 0, sizeof(*drv));
 	drv->rig = rig;
 	rig_start(rig, order, max_message, credits);
-	drv->rules = xvm_dialect_rules(rig->dialect);
-	bytes = XVM_PAGE_BYTES << order;
-	xvm_ring_mem_init(&mem, rig->control, rig->drv, bytes, true);
-	assert_int_equal(xvm_ring_tx_init(&drv->tx, &mem, max_message, XVM_DEVICE_CREDITS), 0);
-	xvm_ring_mem_init(&mem, rig->control, rig->dev, bytes, false);
-	xvm_ring_rx_init(&drv->rx, &mem, max_message);
-	rig_connect(rig);
+	join(drv);
+}
+
+void drv_join_again(struct drv *drv)
+{
+	memset(drv->used, 0, sizeof(drv->used));
+	memset(drv->device_state, 0, sizeof(drv->device_state));
+	drv->awaited = 0;
+	rig_start_again(drv->rig);
+	join(drv);
 }
 
 void drv_start(struct drv *drv, struct rig *rig)
@@ -315,6 +329,28 @@ u16 drv_area_del(struct drv *drv, u32 id)
 	u8 msg[16];
 
 	return ask_area(drv, msg, xvm_msg_put_number(msg, XVM_BUS_MSG_AREA_DEL, (u16)id));
+}
+
+u16 drv_quiesce(struct drv *drv, u16 num)
+{
+	u8 msg[16];
+
+	return ask_area(drv, msg, xvm_msg_put_number(msg, XVM_BUS_MSG_QUIESCE, num));
+}
+
+u16 drv_resume(struct drv *drv, u16 num)
+{
+	u8 msg[16];
+
+	return ask_area(drv, msg, xvm_msg_put_number(msg, XVM_BUS_MSG_RESUME, num));
+}
+
+u16 drv_keep_queue(struct drv *drv, u16 num, u32 index, u16 flags)
+{
+	struct xvm_msg_keep_queue m = { num, flags, index };
+	u8 msg[16];
+
+	return ask_area(drv, msg, xvm_msg_put_keep_queue(msg, &m));
 }
 
 u16 drv_release(struct drv *drv, u16 num)

@@ -40,6 +40,8 @@ struct drv {
 void drv_start(struct drv *drv, struct rig *rig);
 void drv_start_with(struct drv *drv, struct rig *rig, u32 order, u32 max_message, u32 credits);
 void drv_stop(struct drv *drv);
+/* After rig_kill: a new worker and connection; areas, queues and what was negotiated are the caller's to say again. */
+void drv_join_again(struct drv *drv);
 
 /* Takes all records there are, waits at most ms if there are none. */
 void drv_poll(struct drv *drv, int ms);
@@ -86,5 +88,8 @@ void drv_reset_vqueue(struct drv *drv, u16 dev, u32 index);
 u16 drv_area_add(struct drv *drv, u32 id, u16 scope, u32 npages);
 u16 drv_area_del(struct drv *drv, u32 id);
 u16 drv_release(struct drv *drv, u16 num);
+u16 drv_quiesce(struct drv *drv, u16 num);
+u16 drv_resume(struct drv *drv, u16 num);
+u16 drv_keep_queue(struct drv *drv, u16 num, u32 index, u16 flags);
 
 #endif

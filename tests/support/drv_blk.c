@@ -88,6 +88,11 @@ void drv_blk_submit(struct drv_blk *blk, u32 slot, u32 type, u64 sector, u32 byt
 	blk->busy |= 1u << slot;
 }
 
+u8 drv_blk_status(struct drv_blk *blk, u32 slot)
+{
+	return hdr_of(blk, slot)[STATUS_OFF];
+}
+
 u32 drv_blk_reap(struct drv_blk *blk, u8 *status, u32 *len)
 {
 	int head, slot;
@@ -96,7 +101,7 @@ u32 drv_blk_reap(struct drv_blk *blk, u8 *status, u32 *len)
 	head = drv_vq_wait(&blk->vq, len);
 	slot = blk->slot_of[head];
 	blk->busy &= ~(1u << slot);
-	*status = hdr_of(blk, (u32)slot)[STATUS_OFF];
+	*status = drv_blk_status(blk, (u32)slot);
 	return (u32)slot;
 }
 

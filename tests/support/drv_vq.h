@@ -93,6 +93,8 @@ u8 *drv_blk_data(struct drv_blk *blk, u32 slot);
 int drv_blk_slot(struct drv_blk *blk);
 /* Puts a request into a slot; bytes of data already there for writes. split: into that many pieces. */
 void drv_blk_submit(struct drv_blk *blk, u32 slot, u32 type, u64 sector, u32 bytes, u32 split);
+/* What stands as the status of the request in this slot; 0xff: nothing yet. */
+u8 drv_blk_status(struct drv_blk *blk, u32 slot);
 /* Kicks and waits for any request: returns its slot, *status as answered. */
 u32 drv_blk_reap(struct drv_blk *blk, u8 *status, u32 *len);
 /* One request from start to end; returns the status. */

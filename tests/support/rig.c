@@ -6,11 +6,13 @@
 #include "../../dom0/worker/worker.h"
 #include "../../xen/proto/page.h"
 #include "../../xen/user/evtchn.h"
+#include <fcntl.h>
 #include <linux/virtio_ids.h>
 #include <poll.h>
 #include <sanitizer/lsan_interface.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <signal.h>
@@ -117,14 +119,40 @@ static struct evtchn *fake_open(int fd)
 
 /* ---- the worker's process ---- */
 
+int rig_keep_fd = -1;
+
+/* An open file of its own, whose lock is the fence: in the supervisor xvm_keep_open waits for it. */
+static int open_keep(void)
+{
+	char path[32];
+	int fd;
+
+	if (rig_keep_fd < 0)
+		return -1;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", rig_keep_fd);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	return fd < 0 || flock(fd, LOCK_EX) ? -1 : fd;
+}
+
+static void *map_keep(int fd)
+{
+	void *keep = NULL;
+
+	if (fd < 0)
+		return NULL;
+	keep = mmap(NULL, XVM_KEEP_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	close(fd);
+	return keep == MAP_FAILED ? NULL : keep;
+}
+
 static void run_worker(int sock)
 {
 	struct xvm_aio *aio;
-	int rc = 97;
+	int rc = 97, keep_fd = open_keep();
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (!aio_new(&aio, -1)) {
-		rc = worker_run(aio, sock, fake_open, NULL);
+	if (!aio_new(&aio, keep_fd)) {
+		rc = worker_run(aio, sock, fake_open, map_keep(keep_fd));
 		aio_free(aio);
 	}
 	if (!rc && __lsan_do_recoverable_leak_check())
@@ -149,18 +177,10 @@ static void make_shared(struct rig *rig)
 	xvm_page_init(rig->control, rig->ring_order, &refs);
 }
 
-void rig_start(struct rig *rig, u32 order, u32 max_message, u32 credits)
+static void start_worker(struct rig *rig)
 {
 	int sock[2];
-	u32 i;
 
-	memset(rig, 0, sizeof(*rig));
-	rig->dialect = rig_dialect;
-	rig->ring_order = order;
-	rig->max_message = max_message;
-	rig->credits = credits;
-	for (i = 0; i < RIG_AREAS; i++)
-		rig->area[i].fd = -1;
 	make_shared(rig);
 	rig->to_worker = worker_in = port_new();
 	rig->to_driver = worker_out = port_new();
@@ -174,6 +194,46 @@ void rig_start(struct rig *rig, u32 order, u32 max_message, u32 credits)
 	close(sock[1]);
 	rig->sock = sock[0];
 	RIG_UNTIL(rig, rig->hello);
+}
+
+void rig_start(struct rig *rig, u32 order, u32 max_message, u32 credits)
+{
+	u32 i;
+
+	memset(rig, 0, sizeof(*rig));
+	rig->dialect = rig_dialect;
+	rig->ring_order = order;
+	rig->max_message = max_message;
+	rig->credits = credits;
+	for (i = 0; i < RIG_AREAS; i++)
+		rig->area[i].fd = -1;
+	start_worker(rig);
+}
+
+/* What belongs to one worker. */
+static void end_connection(struct rig *rig)
+{
+	munmap(rig->control, XVM_PAGE_BYTES + 2 * (XVM_PAGE_BYTES << rig->ring_order));
+	close(rig->shared_fd);
+	close(rig->sock);
+	port_free(rig->to_worker);
+	port_free(rig->to_driver);
+}
+
+void rig_kill(struct rig *rig)
+{
+	assert_int_equal(kill(rig->pid, SIGKILL), 0);
+	assert_int_equal(waitpid(rig->pid, NULL, 0), rig->pid);
+}
+
+void rig_start_again(struct rig *rig)
+{
+	end_connection(rig);
+	rig->hello = rig->eof = false;
+	rig->held_map = rig->maps = rig->unmaps = rig->mapped_pages = 0;
+	memset(rig->state, 0, sizeof(rig->state));
+	memset(rig->states, 0, sizeof(rig->states));
+	start_worker(rig);
 }
 
 /* ---- the supervisor ---- */
@@ -192,6 +252,7 @@ void rig_connect(struct rig *rig)
 		.domid = 1, .dialect = rig->dialect, .max_message = rig->max_message,
 		.ring_order = rig->ring_order, .credits = rig->credits,
 		.num_channels = 1, .port = { RIG_PORT },
+		.bus_features = rig_keep_fd >= 0 ? XVM_BUS_F_KEEP : 0,
 	};
 	int fds[2] = { rig->to_worker->fd, rig->shared_fd };
 
@@ -392,10 +453,9 @@ const struct xvm_ipc_stats *rig_stats(struct rig *rig)
 	return &rig->stats;
 }
 
-void rig_wait_exit(struct rig *rig)
+static void wait_exit(struct rig *rig)
 {
 	int status;
-	u32 i;
 
 	RIG_UNTIL(rig, rig->eof);
 	assert_int_equal(waitpid(rig->pid, &status, 0), rig->pid);
@@ -403,21 +463,35 @@ void rig_wait_exit(struct rig *rig)
 	assert_int_equal(WEXITSTATUS(status), 0);
 	assert_int_equal(rig->maps, rig->unmaps);
 	assert_int_equal(rig->mapped_pages, 0);
-	for (i = 0; i < RIG_AREAS; i++)
-		rig_area_free(rig, i);
-	munmap(rig->control, XVM_PAGE_BYTES + 2 * (XVM_PAGE_BYTES << rig->ring_order));
-	close(rig->shared_fd);
-	close(rig->sock);
-	port_free(rig->to_worker);
-	port_free(rig->to_driver);
 }
 
-void rig_stop(struct rig *rig)
+void rig_wait_exit(struct rig *rig)
+{
+	u32 i;
+
+	wait_exit(rig);
+	for (i = 0; i < RIG_AREAS; i++)
+		rig_area_free(rig, i);
+	end_connection(rig);
+}
+
+static void ask_to_stop(struct rig *rig)
 {
 	struct xvm_ipc_hdr stop;
 
 	say(rig, &stop, XVM_IPC_STOP, sizeof(stop), NULL, 0);
+}
+
+void rig_stop(struct rig *rig)
+{
+	ask_to_stop(rig);
 	rig_wait_exit(rig);
+}
+
+void rig_end(struct rig *rig)
+{
+	ask_to_stop(rig);
+	wait_exit(rig);
 }
 
 /* ---- both dialects ---- */

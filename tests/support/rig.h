@@ -50,9 +50,17 @@ struct rig {
 /* What the next connections speak; rig_run_both sets it. */
 extern enum xvm_dialect rig_dialect;
 
+/* A file for the next workers to keep records in, of XVM_KEEP_BYTES; -1: none. With it goes XVM_BUS_F_KEEP. */
+extern int rig_keep_fd;
+
 /* Starts the worker; rings of 1 << order pages. Asserts that HELLO comes. */
 void rig_start(struct rig *rig, u32 order, u32 max_message, u32 credits);
 void rig_connect(struct rig *rig);	/* START */
+/* SIGKILL; areas stay. Then another worker with rings and event channel of its own, as after rig_start. */
+void rig_kill(struct rig *rig);
+/* As rig_kill, but asked by STOP: it ends in good order. */
+void rig_end(struct rig *rig);
+void rig_start_again(struct rig *rig);
 void rig_add(struct rig *rig, const struct xvm_ipc_dev_add *desc, int fd);
 void rig_add_blk(struct rig *rig, u16 num, int fd, u64 bytes, u32 flags);
 void rig_add_rng(struct rig *rig, u16 num);

@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Workers that are killed under a guest's I/O: each next one takes the disk's queue up from the keep file, the driver
+ * goes on as docs/protocol.md, section 15 says, and every request is completed once, with its data.
+ */
+/* LINK: dom0/base dom0/virtio dom0/dev dom0/bus dom0/worker/aio.c dom0/worker/worker.c */
+/* LINK: dom0/worker/control.c dom0/worker/types.c xen/proto tests/support/rig.c tests/support/drv.c */
+/* LINK: tests/support/drv_vq.c tests/support/drv_blk.c */
+/* LIBS: -l:liburing.a */
+/* TIME: 240 */
+#include "../support/test.h"
+#include "../support/drv_vq.h"
+#include "../../dom0/virtio/vdev.h"
+#include "../../xen/proto/addr.h"
+#include <fcntl.h>
+#include <linux/virtio_blk.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define DISK		5u
+#define AREA		9u
+#define IMAGE_BYTES	(4u << 20)
+#define BLOCK		4096u
+#define BLOCKS		(IMAGE_BYTES / BLOCK)
+#define BASIC		(XVM_S_ACKNOWLEDGE | XVM_S_DRIVER)
+#define KILLS		40u
+
+static struct rig rig;
+static struct drv drv;
+static struct drv_blk blk;
+static int image = -1;
+static char image_path[32];
+static u32 seed = 7;
+
+/* What stands in the image, as the driver was told: a block is filled with one word. */
+static u32 content[BLOCKS];
+static struct request {
+	u32 type, block, word;
+	bool busy;
+} request[DRV_BLK_SLOTS];
+static u32 words, submitted, completed;
+
+static u32 rnd(u32 n)
+{
+	seed = seed * 1103515245u + 12345u;
+	return (seed >> 16) % n;
+}
+
+static void add_disk(void)
+{
+	int fd = open(image_path, O_RDWR | O_CLOEXEC);
+
+	rig_add_blk(&rig, DISK, fd, IMAGE_BYTES, 0);
+	close(fd);
+	DRV_UNTIL(&drv, drv.device_state[DISK] == VIRTIO_MSG_DEVICE_READY);
+}
+
+static int start(void **state)
+{
+	(void)state;
+	strcpy(image_path, "/tmp/xvmsg-keep-XXXXXX");
+	image = mkstemp(image_path);
+	assert_return_code(ftruncate(image, IMAGE_BYTES), errno);
+	rig_keep_fd = memfd_create("keep", MFD_CLOEXEC);
+	assert_return_code(ftruncate(rig_keep_fd, XVM_KEEP_BYTES), errno);
+	memset(content, 0, sizeof(content));
+	memset(request, 0, sizeof(request));
+	submitted = completed = 0;
+	drv_start(&drv, &rig);
+	add_disk();
+	return 0;
+}
+
+static int stop(void **state)
+{
+	(void)state;
+	drv_stop(&drv);
+	close(rig_keep_fd);
+	rig_keep_fd = -1;
+	close(image);
+	unlink(image_path);
+	return 0;
+}
+
+/* Section 15, step 3, up to DRIVER_OK; returns what KEEP_QUEUE said. */
+static u16 replay(u16 flags)
+{
+	u16 status;
+
+	drv_join_again(&drv);
+	add_disk();
+	assert_int_equal(drv_area_add(&drv, AREA, DISK, DRV_BLK_AREA_PAGES), XVM_STATUS_OK);
+	drv_set_status(&drv, DISK, XVM_S_ACKNOWLEDGE);
+	drv_set_status(&drv, DISK, BASIC);
+	drv_set_features(&drv, DISK, blk.features);
+	assert_true(drv_set_status(&drv, DISK, BASIC | XVM_S_FEATURES_OK) & XVM_S_FEATURES_OK);
+	drv_set_vqueue(&drv, DISK, &blk.vq.config);
+	status = drv_keep_queue(&drv, DISK, 0, flags);
+	assert_true(drv_set_status(&drv, DISK, BASIC | XVM_S_FEATURES_OK | XVM_S_DRIVER_OK) & XVM_S_DRIVER_OK);
+	drv_vq_force_kick(&blk.vq);
+	return status;
+}
+
+static void fill(u32 slot, u32 word)
+{
+	u32 *at = (u32 *)drv_blk_data(&blk, slot), i;
+
+	for (i = 0; i < BLOCK / 4; i++)
+		at[i] = word;
+}
+
+static bool block_is_busy(u32 block)
+{
+	u32 i;
+
+	for (i = 0; i < DRV_BLK_SLOTS; i++)
+		if (request[i].busy && request[i].block == block)
+			return true;
+	return false;
+}
+
+static void submit(u32 slot)
+{
+	struct request *r = &request[slot];
+
+	do
+		r->block = rnd(BLOCKS);
+	while (block_is_busy(r->block));
+	r->busy = true;
+	r->type = rnd(2) ? VIRTIO_BLK_T_OUT : VIRTIO_BLK_T_IN;
+	r->word = r->type == VIRTIO_BLK_T_OUT ? ++words : content[r->block];
+	fill(slot, r->type == VIRTIO_BLK_T_OUT ? r->word : 0xdeadbeef);
+	drv_blk_submit(&blk, slot, r->type, (u64)r->block * BLOCK / 512, BLOCK, 1 + rnd(3));
+	submitted++;
+}
+
+static void fill_queue(void)
+{
+	int slot;
+
+	while ((slot = drv_blk_slot(&blk)) >= 0)
+		submit((u32)slot);
+	drv_vq_kick(&blk.vq);
+}
+
+/* Takes one that has come back, if one has: a request that is out, good, and with its data. */
+static bool reap(void)
+{
+	u32 len, i, *at, slot;
+	u8 status;
+	int head = drv_vq_get(&blk.vq, &len);
+
+	if (head < 0)
+		return false;
+	slot = (u32)blk.slot_of[head];
+	status = drv_blk_status(&blk, slot);
+	assert_true(blk.busy & 1u << slot);
+	assert_true(request[slot].busy);
+	blk.busy &= ~(1u << slot);
+	request[slot].busy = false;
+	assert_int_equal(status, VIRTIO_BLK_S_OK);
+	at = (u32 *)drv_blk_data(&blk, slot);
+	for (i = 0; i < BLOCK / 4; i++)
+		assert_int_equal(at[i], request[slot].word);
+	if (request[slot].type == VIRTIO_BLK_T_OUT)
+		content[request[slot].block] = request[slot].word;
+	completed++;
+	return true;
+}
+
+static void reap_all(void)
+{
+	while (completed < submitted) {
+		drv_vq_kick(&blk.vq);
+		DRV_UNTIL(&drv, reap());
+	}
+	assert_int_equal(blk.busy, 0);
+}
+
+static void check_image(void)
+{
+	u32 *data = malloc(IMAGE_BYTES), b;
+
+	assert_int_equal(pread(image, data, IMAGE_BYTES, 0), IMAGE_BYTES);
+	for (b = 0; b < BLOCKS; b++) {
+		assert_int_equal(data[b * BLOCK / 4], content[b]);
+		assert_int_equal(data[(b + 1) * BLOCK / 4 - 1], content[b]);
+	}
+	free(data);
+}
+
+/* Killed at any moment, with the queue full and answers on their way. */
+static void killed_under_io(u64 features)
+{
+	u32 i, n, open = 0;
+
+	drv_blk_start(&blk, &drv, DISK, AREA, features);
+	for (i = 0; i < KILLS; i++) {
+		fill_queue();
+		for (n = rnd(40); n; n--) {
+			drv_poll(&drv, 0);
+			while (reap())
+				fill_queue();
+		}
+		usleep(rnd(4) * rnd(1500));
+		/* One in five ends in good order, as with a daemon that is upgraded. */
+		if (rnd(5))
+			rig_kill(&rig);
+		else
+			rig_end(&rig);
+		open += submitted - completed;
+		assert_int_equal(replay(0), XVM_STATUS_OK);
+		/* Each worker answers once before it is killed: none is to be the third of a request. */
+		if (i % 2)
+			reap_all();
+	}
+	reap_all();
+	check_image();
+	printf("# %u kills, %u requests, %u of them out when a worker was killed\n", KILLS, submitted, open);
+	assert_true(open > KILLS);
+}
+
+static void test_killed_under_io(void **state)
+{
+	(void)state;
+	killed_under_io(~0ull & ~XVM_F_EVENT_IDX);
+}
+
+static void test_killed_under_io_event_idx(void **state)
+{
+	(void)state;
+	killed_under_io(~0ull);
+}
+
+static void wipe_keep_file(void)
+{
+	assert_return_code(ftruncate(rig_keep_fd, 0), errno);
+	assert_return_code(ftruncate(rig_keep_fd, XVM_KEEP_BYTES), errno);
+}
+
+/* At rest the used ring says it all: another host has no more, and needs no more. */
+static void test_moved_at_rest(void **state)
+{
+	u32 i;
+
+	(void)state;
+	drv_blk_start(&blk, &drv, DISK, AREA, ~0ull);
+	for (i = 0; i < 5; i++) {
+		fill_queue();
+		drv_poll(&drv, 0);
+		assert_int_equal(drv_quiesce(&drv, DISK), XVM_STATUS_OK);
+		/* All that was taken is back; what is offered now is not looked at. */
+		while (reap())
+			fill_queue();
+		drv_vq_force_kick(&blk.vq);
+		drv_sync(&drv);
+		usleep(2000);
+		assert_false(reap());
+		rig_kill(&rig);
+		wipe_keep_file();
+		assert_int_equal(replay(XVM_KEEP_IDLE), XVM_STATUS_OK);
+		reap_all();
+	}
+	check_image();
+}
+
+static void test_quiesce_and_resume(void **state)
+{
+	(void)state;
+	drv_blk_start(&blk, &drv, DISK, AREA, ~0ull);
+	assert_int_equal(drv_quiesce(&drv, DISK), XVM_STATUS_OK);
+	assert_int_equal(drv_quiesce(&drv, DISK), XVM_STATUS_OK);
+	/* An area that comes and goes meanwhile ends nothing. */
+	rig_area_new(&rig, AREA + 1, 1);
+	assert_int_equal(drv_area_add(&drv, AREA + 1, DISK, 1), XVM_STATUS_OK);
+	assert_int_equal(drv_area_del(&drv, AREA + 1), XVM_STATUS_OK);
+	fill_queue();
+	drv_vq_force_kick(&blk.vq);
+	drv_sync(&drv);
+	usleep(20000);
+	assert_false(reap());
+	assert_int_equal(drv_resume(&drv, DISK), XVM_STATUS_OK);
+	reap_all();
+	assert_int_equal(drv_resume(&drv, DISK), XVM_STATUS_OK);
+	/* A reset ends it. */
+	assert_int_equal(drv_quiesce(&drv, DISK), XVM_STATUS_OK);
+	drv_blk_restart(&blk, ~0ull);
+	fill_queue();
+	reap_all();
+	check_image();
+}
+
+static void test_refusals(void **state)
+{
+	(void)state;
+	assert_int_equal(drv_quiesce(&drv, 77), XVM_STATUS_NO_DEVICE);
+	assert_int_equal(drv_resume(&drv, 77), XVM_STATUS_NO_DEVICE);
+	assert_int_equal(drv_keep_queue(&drv, 77, 0, 0), XVM_STATUS_NO_DEVICE);
+	assert_int_equal(drv_keep_queue(&drv, DISK, 0, 0), XVM_STATUS_INVALID);
+	drv_blk_start(&blk, &drv, DISK, AREA, ~0ull);
+	assert_int_equal(drv_keep_queue(&drv, DISK, 0, XVM_KEEP_IDLE), XVM_STATUS_INVALID);
+	fill_queue();
+	rig_kill(&rig);
+	/* Flags that nobody knows; the queue is as new then. */
+	assert_int_equal(replay(2), XVM_STATUS_INVALID);
+	drv_blk_restart(&blk, ~0ull);
+	submitted = completed = 0;
+	memset(request, 0, sizeof(request));
+	fill_queue();
+	rig_kill(&rig);
+	wipe_keep_file();
+	assert_int_equal(replay(0), XVM_STATUS_LOST);
+	assert_non_null(strstr(rig.last_log, "queue 0 cannot be kept"));
+}
+
+/* Without the feature there are no such messages. */
+static void test_unknown_without_feature(void **state)
+{
+	static const u8 id[] = { XVM_BUS_MSG_QUIESCE, XVM_BUS_MSG_RESUME };
+	struct xvm_msg_keep_queue m = { DISK, 0, 0 };
+	u64 bad = rig_stats(&rig)->messages_bad;
+	int keep = rig_keep_fd;
+	u8 msg[16];
+	u32 i, len;
+
+	(void)state;
+	assert_int_equal(bad, 0);
+	rig_keep_fd = -1;
+	rig_kill(&rig);
+	drv_join_again(&drv);
+	add_disk();
+	for (i = 0; i < 2; i++) {
+		len = xvm_msg_put_number(msg, id[i], DISK);
+		xvm_msg_finish(msg, false, 500);
+		assert_int_equal(drv_put(&drv, msg, len), 0);
+	}
+	len = xvm_msg_put_keep_queue(msg, &m);
+	xvm_msg_finish(msg, false, 500);
+	assert_int_equal(drv_put(&drv, msg, len), 0);
+	i = drv.answers;
+	drv_sync(&drv);
+	assert_int_equal(drv.answers, i + 1);
+	assert_int_equal(rig_stats(&rig)->messages_bad, 3);
+	rig_keep_fd = keep;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define CASE(f) cmocka_unit_test_setup_teardown(f, start, stop)
+		CASE(test_killed_under_io),
+		CASE(test_killed_under_io_event_idx),
+		CASE(test_moved_at_rest),
+		CASE(test_quiesce_and_resume),
+		CASE(test_refusals),
+		CASE(test_unknown_without_feature),
+	};
+
+	return RIG_RUN_BOTH(tests);
+}
