@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -81,7 +82,7 @@ static void test_ring_operations(void **state)
 {
 	static const char *const refused[] = {
 		"ring_openat", "ring_socket", "ring_connect", "ring_sendmsg", "ring_unlinkat",
-		"ring_madvise", "ring_close", "ring_nop", "ring_async",
+		"ring_madvise", "ring_close", "ring_nop", "ring_async", "ring_fixed",
 	};
 	static const char *const works[] = { "ring_readv", "ring_writev", "ring_fsync" };
 	unsigned int i;
@@ -105,20 +106,24 @@ static void test_ring_operations(void **state)
 
 static pid_t start_worker(int *sock)
 {
-	char path[256], fd[16];
-	int pair[2];
+	int pair[2], keep = memfd_create("keep-file", MFD_CLOEXEC);
+	char path[256], fd[16], keep_fd[16];
 	pid_t pid;
 
 	assert_int_equal(fdsock_pair(pair), 0);
+	assert_int_equal(ftruncate(keep, XVM_KEEP_BYTES), 0);
 	snprintf(path, sizeof(path), "%s/xvmsg-worker", build());
 	pid = fork();
 	assert_true(pid >= 0);
 	if (!pid) {
 		snprintf(fd, sizeof(fd), "%d", dup(pair[1]));
-		execl(path, "xvmsg-worker", "--fd", fd, "--uid", WORKER_UID, "--domid", "1", NULL);
+		snprintf(keep_fd, sizeof(keep_fd), "%d", dup(keep));
+		execl(path, "xvmsg-worker", "--fd", fd, "--uid", WORKER_UID, "--domid", "1", "--keep",
+		      keep_fd, NULL);
 		_exit(127);
 	}
 	close(pair[1]);
+	close(keep);
 	*sock = pair[0];
 	return pid;
 }
@@ -201,6 +206,34 @@ static void check_namespaces(pid_t pid)
 	}
 }
 
+/* Mapped, and held by the ring; no descriptor is left that anything could be done with. */
+static void check_keep_file(pid_t pid)
+{
+	char path[64], name[256], *text = calloc(1, 1 << 16);
+	struct dirent *entry;
+	size_t got = 0;
+	ssize_t n;
+	DIR *dir;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
+	fd = open(path, O_RDONLY);
+	while ((n = read(fd, text + got, (1 << 16) - 1 - got)) > 0)
+		got += (size_t)n;
+	close(fd);
+	assert_non_null(strstr(text, "memfd:keep-file"));
+	free(text);
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+	dir = opendir(path);
+	assert_non_null(dir);
+	while ((entry = readdir(dir))) {
+		memset(name, 0, sizeof(name));
+		if (readlinkat(dirfd(dir), entry->d_name, name, sizeof(name) - 1) > 0)
+			assert_null(strstr(name, "keep-file"));
+	}
+	closedir(dir);
+}
+
 static void test_real_worker(void **state)
 {
 	struct fdsock_msg msg;
@@ -215,6 +248,7 @@ static void test_real_worker(void **state)
 	check_status(pid);
 	check_root(pid);
 	check_namespaces(pid);
+	check_keep_file(pid);
 	tell_with(sock, XVM_IPC_TRACE, trace[1]);
 	close(trace[1]);
 	tell(sock, XVM_IPC_STATS_REQ);

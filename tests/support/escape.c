@@ -152,6 +152,7 @@ static long do_ring_madvise(void) { return ring_op(IORING_OP_MADVISE, 0, 0, page
 static long do_ring_close(void) { return ring_op(IORING_OP_CLOSE, 0, file, NULL, 0); }
 static long do_ring_nop(void) { return ring_op(IORING_OP_NOP, 0, 0, NULL, 0); }
 static long do_ring_async(void) { return ring_op(IORING_OP_READV, IOSQE_ASYNC, file, &iov, 1); }
+static long do_ring_fixed(void) { return ring_op(IORING_OP_READV, IOSQE_FIXED_FILE, 0, &iov, 1); }
 static long do_ring_readv(void) { return ring_op(IORING_OP_READV, 0, file, &iov, 1); }
 static long do_ring_writev(void) { return ring_op(IORING_OP_WRITEV, 0, file, &iov, 1); }
 static long do_ring_fsync(void) { return ring_op(IORING_OP_FSYNC, 0, file, NULL, 0); }
@@ -167,7 +168,7 @@ static const struct {
 	TRY(ring_register), TRY(ioctl_gntdev), TRY(ioctl_grant_copy), TRY(ioctl_evtchn_bind),
 	TRY(ioctl_tty), TRY(mmap_exec), TRY(stat_path), TRY(needed), TRY(evtchn), TRY(ring_openat),
 	TRY(ring_socket), TRY(ring_connect), TRY(ring_sendmsg), TRY(ring_unlinkat),
-	TRY(ring_madvise), TRY(ring_close), TRY(ring_nop), TRY(ring_async), TRY(ring_readv),
+	TRY(ring_madvise), TRY(ring_close), TRY(ring_nop), TRY(ring_async), TRY(ring_fixed), TRY(ring_readv),
 	TRY(ring_writev), TRY(ring_fsync),
 };
 
@@ -186,7 +187,7 @@ int main(int argc, char **argv)
 		;
 	if (i == sizeof(tries) / sizeof(tries[0]))
 		return 2;
-	err = aio_new(&aio, -1);
+	err = aio_new(&aio, file);	/* registered, as the keep file is */
 	step = "io_uring";
 	if (!err)
 		err = confine(65534, &step);
