@@ -16,9 +16,9 @@
 #include <linux/virtio_config.h>
 
 #include "front.h"
+#include "virtio_msg_enum.h"
 
 #define NUMBERS		65536u
-#define WINDOW_MAX	2000u	/* numbers per GET_DEVICES: what 264 bytes carry */
 
 /* -- What the virtio side asks of the bus -- */
 
@@ -378,48 +378,39 @@ static int ping(struct xvm_conn *conn)
 	return err < 0 ? err : 0;
 }
 
-static void note_ready(struct xvm_conn *conn, const struct xvm_msg_get_devices *m)
+static int enum_transfer(void *arg, const u8 *msg, u32 len, u8 *answer)
 {
+	struct xvm_conn *conn = arg;
+
+	/* A list may be long, and its end is nothing to wait for when the bus is to go. */
+	if (READ_ONCE(conn->closing))
+		return -EIO;
+	return xvm_req_transfer(conn, 0, true, msg, len, answer);
+}
+
+static void note_ready(void *arg, const struct xvm_msg_get_devices *m)
+{
+	struct xvm_conn *conn = arg;
 	u32 i;
 
 	spin_lock_irq(&conn->events_lock);
-	for (i = 0; i < m->count && m->offset + i < NUMBERS; i++)
-		if (m->offset + i && m->bitmap[i / 8] & 1 << i % 8)
+	for (i = 0; i < m->count; i++)
+		if (vmsg_enum_has(m, i))
 			__set_bit(m->offset + i, conn->ready);
 	spin_unlock_irq(&conn->events_lock);
 }
 
-/* One window; the offset of the next, 0 when this was the last, or a negative error. */
-static int enumerate_window(struct xvm_conn *conn, u16 offset)
-{
-	u8 msg[VIRTIO_MSG_HDR_BYTES + 4], answer[VIRTIO_MSG_OFFER_BYTES];
-	u32 room = conn->pick.max_message - VIRTIO_MSG_HDR_BYTES - VIRTIO_MSG_GET_DEVICES_FIXED;
-	u16 count = min(room * 8, WINDOW_MAX);
-	struct xvm_msg_get_devices m;
-	int len;
-
-	len = xvm_msg_put_get_devices(msg, offset, count);
-	len = xvm_req_transfer(conn, 0, true, msg, len, answer);
-	if (len < 0)
-		return len;
-	if (xvm_msg_get_devices(answer, conn->pick.dialect, len, &m) || m.offset != offset ||
-	    m.count > count || (m.next_offset && m.next_offset <= offset))
-		return -EPROTO;
-	note_ready(conn, &m);
-	return m.next_offset;
-}
-
 static int enumerate(struct xvm_conn *conn)
 {
-	int next = 0;
+	struct vmsg_enum e = {
+		.dialect = conn->pick.dialect,
+		.max_message = conn->pick.max_message,
+		.transfer = enum_transfer,
+		.window = note_ready,
+		.arg = conn,
+	};
 
-	do {
-		next = enumerate_window(conn, next);
-		/* A list may be long, and its end is nothing to wait for when the bus is to go. */
-		if (READ_ONCE(conn->closing))
-			return -EIO;
-	} while (next > 0);
-	return next;
+	return vmsg_enumerate(&e);
 }
 
 static void start_work(struct work_struct *work)
