@@ -33,6 +33,6 @@ install-dom0: $(DOM0_BIN)
 	install -m 755 $(B)/xvmsgd $(DESTDIR)$(SBINDIR)/
 	sed 's,@SBINDIR@,$(SBINDIR),' dom0/init/xvmsgd > $(DESTDIR)$(SYSCONFDIR)/init.d/xvmsgd
 	chmod 755 $(DESTDIR)$(SYSCONFDIR)/init.d/xvmsgd
-	install -d -m 755 $(DESTDIR)$(SYSCONFDIR)/xen-virtio-msg/devices
+	install -d -m 755 $(DESTDIR)$(SYSCONFDIR)/xen-virtio-msg/devices $(DESTDIR)$(SYSCONFDIR)/xen-virtio-msg/guests
 
 .PHONY: install-dom0

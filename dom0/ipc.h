@@ -46,6 +46,7 @@ enum xvm_ipc_type {
 	XVM_IPC_DEV_STATE,	/* struct xvm_ipc_dev_state */
 	XVM_IPC_LOG,		/* struct xvm_ipc_log */
 	XVM_IPC_STATS,		/* struct xvm_ipc_stats */
+	XVM_IPC_DEV_STATS,	/* struct xvm_ipc_dev_stats; as many as it takes, before STATS */
 	XVM_IPC_FAIL,		/* struct xvm_ipc_fail: the connection is dropped, exit follows */
 };
 
@@ -140,6 +141,18 @@ struct xvm_ipc_fail {
 	struct xvm_ipc_hdr hdr;
 	uint32_t reason;	/* XVM_ERR_* or XVM_FAIL_* */
 	uint32_t detail;
+};
+
+#define XVM_IPC_DEV_STATS_MAX 8
+
+struct xvm_ipc_dev_stats {
+	struct xvm_ipc_hdr hdr;
+	uint32_t count;		/* of device[], 1..XVM_IPC_DEV_STATS_MAX */
+	struct xvm_ipc_one_dev_stats {
+		uint16_t num;
+		uint32_t in_flight;	/* requests taken and not given back */
+		uint64_t requests, bytes_read, bytes_written;
+	} device[XVM_IPC_DEV_STATS_MAX];
 };
 
 struct xvm_ipc_stats {

@@ -367,6 +367,24 @@ void bus_log_bad(const struct bus *bus, uint32_t domid)
 				 (unsigned long long)bus->bad[i], xvm_frame_fault_name(i));
 }
 
+void bus_dev_stats(const struct bus *bus, uint16_t after, struct xvm_ipc_dev_stats *stats)
+{
+	const struct bus_num *n;
+
+	stats->count = 0;
+	for (n = bus->nums; n && stats->count < XVM_IPC_DEV_STATS_MAX; n = n->next) {
+		if (n->num <= after || !n->vdev)
+			continue;
+		stats->device[stats->count++] = (struct xvm_ipc_one_dev_stats){
+			.num = n->num,
+			.in_flight = n->vdev->in_flight,
+			.requests = n->vdev->requests,
+			.bytes_read = n->vdev->bytes_read,
+			.bytes_written = n->vdev->bytes_written,
+		};
+	}
+}
+
 void bus_stats(const struct bus *bus, struct xvm_ipc_stats *stats)
 {
 	const struct bus_num *n;

@@ -20,6 +20,7 @@ struct xvm_aio;
 struct xvm_keep;
 struct xvm_ipc_dev_add;
 struct xvm_ipc_map;
+struct xvm_ipc_dev_stats;
 struct xvm_ipc_stats;
 
 struct bus_host {
@@ -88,6 +89,11 @@ void bus_trace(struct bus *bus, int sock);
 
 /* One line per reason for which messages were discarded. */
 void bus_log_bad(const struct bus *bus, uint32_t domid);
+/*
+ * The counters of the devices with numbers above after, in order; sets count, 0
+ * when there are no more.
+ */
+void bus_dev_stats(const struct bus *bus, uint16_t after, struct xvm_ipc_dev_stats *stats);
 /* Adds the bus's part. */
 void bus_stats(const struct bus *bus, struct xvm_ipc_stats *stats);
 

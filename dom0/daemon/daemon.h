@@ -96,6 +96,7 @@ struct xvm_disk {
 	struct xvm_image_request request;
 	struct xvm_image image;
 	struct xvm_node_view view;	/* of the scan going on */
+	struct xvm_ipc_one_dev_stats stats;	/* its worker's word, for people */
 	struct xvm_opener *opener;
 	struct event *limit;		/* how long removal may take */
 };

@@ -185,6 +185,23 @@ static const char *take_log(struct xvm_worker *w, const void *data)
 	return NULL;
 }
 
+/* A device that has just gone is none to complain about. */
+static const char *take_dev_stats(struct xvm_worker *w, const void *data)
+{
+	const struct xvm_ipc_dev_stats *msg = data;
+	struct xvm_disk *disk;
+	u32 i;
+
+	if (!msg->count || msg->count > XVM_IPC_DEV_STATS_MAX)
+		return "it sent the counters of an impossible number of devices";
+	for (i = 0; i < msg->count; i++) {
+		disk = xvm_guest_disk_by_num(w->guest, msg->device[i].num);
+		if (disk)
+			disk->stats = msg->device[i];
+	}
+	return NULL;
+}
+
 static const char *take_stats(struct xvm_worker *w, const void *data)
 {
 	memcpy(&w->stats, data, sizeof(w->stats));
@@ -224,6 +241,7 @@ const char *xvm_worker_request(struct xvm_worker *w, const struct fdsock_msg *ms
 		{ XVM_IPC_UNMAP, sizeof(struct xvm_ipc_unmap), take_unmap },
 		{ XVM_IPC_DEV_STATE, sizeof(struct xvm_ipc_dev_state), take_dev_state },
 		{ XVM_IPC_LOG, sizeof(struct xvm_ipc_log), take_log },
+		{ XVM_IPC_DEV_STATS, sizeof(struct xvm_ipc_dev_stats), take_dev_stats },
 		{ XVM_IPC_STATS, sizeof(struct xvm_ipc_stats), take_stats },
 		{ XVM_IPC_FAIL, sizeof(struct xvm_ipc_fail), take_fail },
 	};

@@ -250,6 +250,20 @@ static void take_map_reply(struct worker *w, struct fdsock_msg *msg)
 	bus_map_done(w->bus, reply.area, reply.status, reply.limit, fdsock_take(msg, 0));
 }
 
+static void tell_dev_stats(struct worker *w)
+{
+	struct xvm_ipc_dev_stats stats = { 0 };
+	uint16_t after = 0;
+
+	for (;;) {
+		bus_dev_stats(w->bus, after, &stats);
+		if (!stats.count)
+			return;
+		after = stats.device[stats.count - 1].num;
+		tell(w, &stats, XVM_IPC_DEV_STATS, sizeof(stats));
+	}
+}
+
 static void take_stats_req(struct worker *w, struct fdsock_msg *msg)
 {
 	struct xvm_ipc_stats stats = {
@@ -261,6 +275,7 @@ static void take_stats_req(struct worker *w, struct fdsock_msg *msg)
 
 	(void)msg;
 	bus_stats(w->bus, &stats);
+	tell_dev_stats(w);
 	tell(w, &stats, XVM_IPC_STATS, sizeof(stats));
 }
 

@@ -20,6 +20,7 @@ static const struct xvmsg_command *const commands[] = {
 	&xvmsg_set,
 	&xvmsg_forget,
 	&xvmsg_stat,
+	&xvmsg_top,
 	&xvmsg_trace,
 	&xvmsg_ping,
 	&xvmsg_version,
