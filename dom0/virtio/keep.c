@@ -212,10 +212,9 @@ static int recover(struct xvm_vq *vq, bool repeatable)
 	attach(vq, q);
 	vq->last_avail = (u16)c.q.fetched;
 	finish_done(vq, &c);
-	for (i = 0; i < c.agains; i++) {
-		vq_mark(vq, c.again[i]);
+	/* They are popped before anything new is looked at, so nothing else can be given their heads. */
+	for (i = 0; i < c.agains; i++)
 		vq->again[i] = c.again[i];
-	}
 	vq->agains = c.agains;
 	return 0;
 }

@@ -80,11 +80,6 @@ static void head_mark(struct xvm_vq *vq, u16 head, bool taken)
 		vq->taken[head / 64] &= ~bit;
 }
 
-void vq_mark(struct xvm_vq *vq, u16 head)
-{
-	head_mark(vq, head, true);
-}
-
 static void out_add(struct xvm_vq *vq, u16 head, u16 descs)
 {
 	struct xvm_vq_out out = { .head = head, .descs = descs };

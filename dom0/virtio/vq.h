@@ -64,7 +64,7 @@ struct xvm_vq {
 	struct keep_queue *log;	/* the record of this queue; NULL: none */
 	struct keep_slot *slot;	/* its slots, by head */
 	u64 fetched, given;	/* what stands in it */
-	u16 again[XVM_VQ_MAX_SIZE];	/* heads that a former worker took; out, and popped before others */
+	u16 again[XVM_VQ_MAX_SIZE];	/* heads that a former worker took; popped before others */
 	u32 again_at, agains;
 	const char *fault;	/* why pop said -EPROTO, for one log line */
 	u32 fault_value;

@@ -70,8 +70,6 @@ int vq_walk_add(struct xvm_vq *vq, struct vq_walk *walk, const struct vq_desc *d
 /* True when a buffer of this head or id was popped and not shown as used since. */
 bool vq_is_out(const struct xvm_vq *vq, u16 head);
 
-void vq_mark(struct xvm_vq *vq, u16 head);
-
 /* A used element, not shown yet; used.idx up to used_next; used.idx as it is. */
 void split_put(struct xvm_vq *vq, u16 position, u16 head, u32 len);
 void split_show(struct xvm_vq *vq);

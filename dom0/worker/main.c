@@ -36,7 +36,7 @@ static int number(const char *text)
 
 /*
  * The keep file, whose descriptor ends here: what remains of it is the mapping, and
- * what the ring holds. Without one the guest is served all the same.
+ * what the ring holds. A worker that is given none (-1) serves all the same.
  */
 static int start_ring(struct xvm_aio **aio, int keep_fd, void **keep)
 {

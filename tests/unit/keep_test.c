@@ -400,6 +400,59 @@ static void junk(u32 i, u32 first, u16 size)
 						.first = first };
 }
 
+/* Records that no worker of ours leaves: refused as a whole, and left as they are. */
+static void test_refused(void **state)
+{
+	struct xvm_keep *good = malloc(sizeof(*good)), *bad = malloc(sizeof(*bad));
+	struct keep_queue *q = &f.keep->queue[0];
+	struct keep_slot *slot = f.keep->slot;
+	u32 i;
+
+	(void)state;
+	up();
+	serve(4);
+	give(3);
+	xvm_vdev_flush(f.vdev, &f.vdev->vq[0]);		/* head 3 is back, 0 to 2 are out */
+	*good = *f.keep;
+	for (i = 0; i < 16; i++) {
+		*f.keep = *good;
+		switch (i) {
+		case 0: q->valid++; break;
+		case 1: q->dev++; break;
+		case 2: q->index++; break;
+		case 3: q->size = 0; break;
+		case 4: q->first = KEEP_SLOTS - SIZE + 1; break;
+		case 5: q->desc += 16; break;
+		case 6: q->driver += 2; break;
+		case 7: q->fetched++; break;
+		case 8: q->given++; break;
+		case 9: q->given = q->fetched + 1; break;
+		case 10: slot[3].word = 3; break;
+		case 11: slot[1].word = keep_word(KEEP_TAKEN, 0, 0, 0); break;
+		case 12: slot[1].word = keep_word(KEEP_TAKEN, KEEP_MAX_ATTEMPTS + 1, 0, 0); break;
+		case 13: slot[1].seq = q->fetched + 1; break;
+		case 14: slot[3].word = keep_word(KEEP_DONE, 0, (u16)(q->given - 2), 1); break;
+		case 15:
+			slot[3].word = keep_word(KEEP_DONE, 0, (u16)(q->given - 1), 1);
+			slot[4].word = keep_word(KEEP_DONE, 0, (u16)(q->given - 1), 1);
+			break;
+		}
+		*bad = *f.keep;
+		next_worker();
+		set_up(GOOD);
+		if (xvm_vdev_keep_vq(f.vdev, 0, false) != -ENODATA)
+			fail_msg("case %u was taken", i);
+		assert_memory_equal(f.keep, bad, sizeof(*bad));
+		assert_false(f.vdev->vq[0].kept);
+		assert_int_equal(f.vdev->vq[0].last_avail, 0);
+		assert_int_equal(ring_used_idx(&f.r), 1);
+	}
+	*f.keep = *good;
+	position_is(4, 3);
+	free(good);
+	free(bad);
+}
+
 static void test_no_room(void **state)
 {
 	u32 i, last = KEEP_SLOTS / 1024 - 1;
@@ -494,7 +547,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(test_taken_up), CASE(test_moments), CASE(test_before_features), CASE(test_lost),
 		CASE(test_idle), CASE(test_begins_and_ends), CASE(test_poison), CASE(test_offered_twice),
-		CASE(test_no_room), CASE(test_quiet), CASE(test_halt),
+		CASE(test_refused), CASE(test_no_room), CASE(test_quiet), CASE(test_halt),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
