@@ -54,9 +54,10 @@ struct json_object *xvm_report_device(const struct xvm_disk *disk)
 	add_flag(json, "direct_io", disk->image.direct);
 	add_flag(json, "discard", disk->discard);
 	add_text(json, "from", !disk->own ? "xl" : disk->persist ? "record" : "attach");
-	add_number(json, "requests", disk->stats.requests);
-	add_number(json, "bytes_read", disk->stats.bytes_read);
-	add_number(json, "bytes_written", disk->stats.bytes_written);
+	/* Names of their own: who adds up a guest's counters takes those of its worker. */
+	add_number(json, "io_requests", disk->stats.requests);
+	add_number(json, "io_bytes_read", disk->stats.bytes_read);
+	add_number(json, "io_bytes_written", disk->stats.bytes_written);
 	add_number(json, "in_flight", disk->stats.in_flight);
 	if (disk->why[0])
 		add_text(json, "error", disk->why);

@@ -116,9 +116,9 @@ static void show_device(const struct top *top, struct json_object *before, struc
 {
 	char requests[16], read_bytes[16], written[16], text[200];
 
-	put_number(requests, rate(top, before, device, "requests"));
-	put_number(read_bytes, rate(top, before, device, "bytes_read"));
-	put_number(written, rate(top, before, device, "bytes_written"));
+	put_number(requests, rate(top, before, device, "io_requests"));
+	put_number(read_bytes, rate(top, before, device, "io_bytes_read"));
+	put_number(written, rate(top, before, device, "io_bytes_written"));
 	snprintf(text, sizeof(text), "      %-20.20s %-5s %-12s %8s %9s %9s %6.0f", xvmsg_text(device, "name"),
 		 xvmsg_text(device, "type"), xvmsg_text(device, "state"), requests, read_bytes, written,
 		 number(device, "in_flight"));
