@@ -23,7 +23,7 @@ static void reset_under_io(void)
 	u32 i;
 
 	up();
-	for (i = 0; i < 40; i++) {
+	for (i = 0; i < 15; i++) {
 		many(16);
 		if (i % 2)
 			nap_ms(i % 5);
@@ -54,7 +54,7 @@ static void set_queue_under_io(void)
 	u32 i;
 
 	up();
-	for (i = 0; i < 40; i++) {
+	for (i = 0; i < 15; i++) {
 		many(16);
 		dev_set_vqueue(disk.dev, &disk.config);		/* without a reset */
 		disk_settle(20);
@@ -257,7 +257,7 @@ static void entropy(void)
 	disk.dev = rng;
 	if (disk_up_in(id, p->mem, DISK_PAGES))
 		wrong("the entropy source did not come up");
-	for (i = 0; i < 200 && !front_dropped(); i++) {
+	for (i = 0; i < 60 && !front_dropped(); i++) {
 		disk_desc(0, disk_addr(rnd() % (DISK_PAGES * 4096)), rnd() % 3 ? 1 + rnd() % 5000 : rnd(),
 			  rnd() % 4 ? D_WRITE : 0, 0);
 		disk_avail(0);
@@ -275,7 +275,7 @@ const struct attack io_attacks[] = {
 	{ "io", "reset-under-io", reset_under_io, STAYS, 0 },
 	{ "io", "queue-reset-under-io", queue_reset_under_io, STAYS, 0 },
 	{ "io", "set-vqueue-under-io", set_queue_under_io, STAYS, 0 },
-	{ "io", "disconnect-under-io", disconnect_under_io, MAY_DROP, 0 },
+	{ "io", "disconnect-under-io", disconnect_under_io, STAYS, 0 },
 	{ "io", "sectors-beyond-the-end", beyond_the_end, STAYS, 0 },
 	{ "io", "lengths-odd", lengths, STAYS, 0 },
 	{ "io", "data-in-odd-pieces", pieces, STAYS, 0 },

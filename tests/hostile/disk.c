@@ -23,7 +23,7 @@ u64 disk_addr(u64 offset)
 int disk_again(void)
 {
 	struct xvm_msg_vqueue m;
-	int ret = dev_negotiate(disk.dev);
+	int ret = dev_negotiate_bits(disk.dev, disk.packed ? 7 : 3);
 
 	if (ret < 0)
 		return ret;
@@ -74,12 +74,14 @@ int disk_up(void)
 	front.area[id] = pages_new(DISK_PAGES, 0, true);
 	ret = area_add_refs(id, disk.dev, front.area[id]->ref, DISK_PAGES);
 	if (ret)
-		return ret < 0 ? ret : -ENOSPC;
+		return ret < 0 ? ret : -1000 - ret;
 	return disk_up_in(id, front.area[id]->mem, DISK_PAGES);
 }
 
 void disk_down(void)
 {
+	disk.packed = false;
+	disk.broken = 0;
 	if (!disk.base || !front.up)
 		return;
 	dev_set_status(disk.dev, 0);

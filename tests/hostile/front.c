@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define ASK_MS 20000
+#define ASK_MS 45000	/* a loaded machine's disk takes its time before a reset is answered */
 #define SHAKE_MS 20000
 
 struct front front = { .channel = -1 };
@@ -22,12 +22,13 @@ static int read_u32(const char *path)
 	return xvm_parse_u32(text, (size_t)len, 0x7fffffff, &value) ? -EINVAL : (int)value;
 }
 
+/* Read once: an attack writes over the link. */
 static void back_path(const char *leaf, char path[256])
 {
-	char base[128];
+	static char base[128];
 
-	if (store_read(FRONT "/backend", base, sizeof(base)) <= 0)
-		strcpy(base, "/nowhere");
+	if (!base[0] && store_read(FRONT "/backend", base, sizeof(base)) <= 0)
+		die("no bus: " FRONT "/backend is not there");
 	snprintf(path, 256, "%s/%s", base, leaf);
 }
 
@@ -452,9 +453,9 @@ int dev_get_vqueue(u16 dev, u32 index, struct xvm_msg_vqueue *m)
 }
 
 /* VERSION_1, ACCESS_PLATFORM and indirect descriptors, no event index: notifications are by flags. */
-int dev_negotiate(u16 dev)
+int dev_negotiate_bits(u16 dev, u32 word1)
 {
-	u32 words[2] = { 1u << 28, 3 };
+	u32 words[2] = { 1u << 28, word1 };
 	u8 msg[64];
 	int ret = dev_set_status(dev, 0);
 
@@ -465,6 +466,11 @@ int dev_negotiate(u16 dev)
 	if (ret >= 0)
 		ret = dev_set_status(dev, 11);
 	return ret < 0 ? ret : ret & 8 ? 0 : -EPROTO;
+}
+
+int dev_negotiate(u16 dev)
+{
+	return dev_negotiate_bits(dev, 3);
 }
 
 u16 dev_find(u32 device_id)

@@ -135,6 +135,8 @@ int dev_set_status(u16 dev, u32 status);
 int dev_set_vqueue(u16 dev, const struct xvm_msg_vqueue *m);
 int dev_get_vqueue(u16 dev, u32 index, struct xvm_msg_vqueue *m);
 int dev_negotiate(u16 dev);
+/* With these bits of word 1 (32..63) instead of VERSION_1 and ACCESS_PLATFORM alone. */
+int dev_negotiate_bits(u16 dev, u32 word1);
 /* Number of the first device of this virtio type, 0: none. */
 u16 dev_find(u32 device_id);
 
@@ -155,13 +157,15 @@ struct disk {
 	u8 *base;
 	u32 pages;
 	u64 sectors;
+	bool packed;			/* the queue's format, from the next disk_up on; attack_packed.c */
 	u16 avail, used;
+	u32 broken;			/* times, in this attack */
 	struct xvm_msg_vqueue config;
 };
 
 extern struct disk disk;
 
-/* Negotiates, announces its area, sets the queue up, DRIVER_OK. 0 or negative. */
+/* Negotiates, announces its area, sets the queue up, DRIVER_OK. 0, negative errno, or -1000 - area status. */
 int disk_up(void);
 int disk_up_in(u32 area, u8 *base, u32 pages);
 /* The same disk again in the same area, after a reset. */
@@ -211,8 +215,8 @@ struct attack {
 	u32 reason;		/* XVM_ERR_*, with DROPS; 0: any */
 };
 
-extern const struct attack ring_attacks[], msg_attacks[], vq_attacks[], area_attacks[], io_attacks[],
-	store_attacks[];
+extern const struct attack ring_attacks[], msg_attacks[], vq_attacks[], packed_attacks[], area_attacks[],
+	io_attacks[], store_attacks[];
 
 /* An attack's own verdict: what it looked for did not come. */
 void wrong(const char *format, ...) __attribute__((format(printf, 1, 2)));

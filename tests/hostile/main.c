@@ -17,14 +17,16 @@
 #include <unistd.h>
 
 static const struct attack *const groups[] = {
-	ring_attacks, msg_attacks, vq_attacks, area_attacks, io_attacks, store_attacks,
+	ring_attacks, msg_attacks, vq_attacks, packed_attacks, area_attacks, io_attacks, store_attacks,
 };
 
 static char seen_text[160];
 static char wrong_text[160];
 static jmp_buf ended;
 static const char *name_now = "";
+static char **names_left;	/* after the present one, and the name of the program before them */
 
+/* The present attack left this program in no state to go on; the rest is for a new one. */
 void die(const char *format, ...)
 {
 	va_list args;
@@ -34,6 +36,8 @@ void die(const char *format, ...)
 	vprintf(format, args);
 	va_end(args);
 	printf("\n");
+	if (names_left && names_left[1])
+		execv("/proc/self/exe", names_left);
 	exit(1);
 }
 
@@ -112,7 +116,7 @@ void meanwhile_end(void)
 
 /* ---- one attack ---- */
 
-static const char *const reason_name[] = { "no reason", "index", "record", "credit", "closed", "internal" };
+static const char *const reason_name[] = { "", "index", "record", "credit", "closed", "internal" };
 
 /* What became of the connection; sets wrong_text when that is not what the table says. */
 static void judge(const struct attack *attack)
@@ -120,9 +124,11 @@ static void judge(const struct attack *attack)
 	bool dropped = front.control ? attack->expect == DROPS ? front_wait_dropped(10000) : front_dropped() : true;
 	u32 reason = front.reason;
 
-	if (!seen_text[0])
-		seen(dropped ? "dropped, %s" : "the connection stayed",
-		     reason < 6 ? reason_name[reason] : "no reason given");
+	if (!seen_text[0] && attack->expect == REFUSED)
+		seen("no connection");
+	else if (!seen_text[0])
+		seen(!dropped ? "the connection stayed" : !reason ? "the connection is over" : "dropped, %s",
+		     reason < 6 ? reason_name[reason] : "unknown reason");
 	if (wrong_text[0])
 		return;
 	if (attack->expect == DROPS && !dropped)
@@ -150,7 +156,8 @@ static void prove(void)
 		ret = disk_up();
 	}
 	if (ret)
-		die("afterwards the disk does not come up: %s", strerror(-ret));
+		die("afterwards the disk does not come up: %s %d", ret < -1000 ? "area status" : "error",
+		    ret < -1000 ? -1000 - ret : -ret);
 	ret = disk_prove();
 	if (ret)
 		die("afterwards the disk does not keep data: %d", ret);
@@ -232,6 +239,7 @@ int main(int argc, char **argv)
 			fprintf(stderr, "xvm-hostile: no attack %s; see xvm-hostile list\n", argv[i]);
 			return 2;
 		}
+		names_left = argv + i;
 		good = run(attack) && good;
 	}
 	front_close();

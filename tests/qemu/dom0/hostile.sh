@@ -7,6 +7,7 @@ live() { say "$*" > /dev/hvc0; }
 # The attacker is dropped dozens of times; with the default back-off that would take an hour.
 quick_connects()
 {
+	mkdir -p /etc/default
 	echo 'XVMSGD_ARGS="--log /var/log/xvmsgd.log --connect-interval 20"' > /etc/default/xvmsgd
 	trap 'rm -f /etc/default/xvmsgd; guest_destroy_all; xvmsgd_stop; xvmsgd_start' EXIT
 	must "stop" xvmsgd_stop
@@ -14,9 +15,13 @@ quick_connects()
 	sleep 1
 }
 
-victim_start()
+guests_start()
 {
+	mkdir -p /etc/xen-virtio-msg/devices
+	printf 'type=rng\n' > /etc/xen-virtio-msg/devices/case-hostile
 	guest_file victim pv disk="$(disk_entry $(fresh victim))" disk="$(disk_entry $IMG/tools.img ro xvdb)"
+	guest_file evil pv vcpus=2 mem=320 disk="$(disk_entry $(fresh evil) rw)" disk="$(disk_entry /etc/xen-virtio-msg/devices/case-hostile rw xvdb)"
+	must "attacker's creation" guest_create evil	# both boot at once
 	must "victim's start" guest_start victim
 	in_guest victim 60 'mount_disk && check_sums && wait_disk b && mount_disk b /run/t ro'
 	in_guest victim 10 '(n=0; while [ ! -e /run/end ]; do small_fio /mnt/new/v 2 && n=$((n + 1)) || say "victim error"; say "victim round $n"; done; say "victim end") &'
@@ -40,10 +45,7 @@ victim_end()
 # Its kernel is not under test, and has something to say when its grants stay in use.
 attacker_start()
 {
-	mkdir -p /etc/xen-virtio-msg/devices
-	printf 'type=rng\n' > /etc/xen-virtio-msg/devices/case-hostile
-	guest_file evil pv vcpus=2 mem=320 disk="$(disk_entry $(fresh evil) rw)" disk="$(disk_entry /etc/xen-virtio-msg/devices/case-hostile rw xvdb)"
-	must "attacker's start" guest_start evil
+	must "attacker's start" guest_wait evil 'GUEST: ready' 60
 	in_guest evil 20 'echo 1 > /proc/sys/kernel/printk; modprobe xen-gntalloc limit=20000 && modprobe xen-evtchn'
 }
 # Its own module, afterwards, as if nothing had been.
@@ -51,7 +53,7 @@ attacker_proper() { in_guest evil 60 'rmmod xen-evtchn xen-gntalloc; load_module
 
 dom0_errors() { dmesg > /run/lab/h.dmesg; kernel_lines /run/lab/h.dmesg | wc -l; }
 # A worker that was killed, or ended by anything but a fault of its guest that it named.
-worker_crashes() { tail -n +$((h_log + 1)) /var/log/xvmsgd.log | grep -E 'worker ended: |did not end within' | grep -cvE '\(code [1-5],'; }
+worker_crashes() { tail -n +$((h_log + 1)) /var/log/xvmsgd.log | grep -E 'worker ended: |did not end within' | grep -cvE '\(code ([1-5]|16),'; }
 
 # What must hold after each attack; says what does not.
 h_state()
@@ -59,7 +61,7 @@ h_state()
 	[ "$(xvmsgd_pid)" = "$h_pid" ] || echo "xvmsgd died"
 	[ "$(dom0_errors)" = 0 ] || echo "dom0's kernel: $(kernel_lines /run/lab/h.dmesg | tail -1)"
 	[ "$(victim_errors)" = 0 ] || echo "the victim had an I/O error"
-	[ "$(worker_crashes)" = "$h_crashes" ] || { h_crashes=$(worker_crashes); echo "a worker: $(grep -E 'worker ended: |did not end within' /var/log/xvmsgd.log | grep -vE '\(code [1-5],' | tail -1)"; }
+	[ "$(worker_crashes)" = "$h_crashes" ] || { h_crashes=$(worker_crashes); echo "a worker: $(grep -E 'worker ended: |did not end within' /var/log/xvmsgd.log | grep -vE '\(code ([1-5]|16),' | tail -1)"; }
 }
 
 # One line of the attacker's: "HOSTILE NAME survived: TEXT".
@@ -96,8 +98,10 @@ h_stuck()
 # attack_group GROUP: all attacks of it, one after the other; each is accounted for when it says how it went.
 attack_group()
 {
+	guest_run evil 10 "echo HOSTILE-ATTACKS \$(xvm-hostile list $1 | wc -l)"
+	ag_want=$((h_lines + $(tr -d '\r' < "$(guest_log evil)" | sed -n 's/^HOSTILE-ATTACKS //p' | tail -1)))
 	guest_send evil "xvm-hostile list $1 | cut -d' ' -f2 | xargs xvm-hostile"
-	ag_seq=$gs_seq ag_n=0 ag_last=$(cut -d. -f1 /proc/uptime)
+	ag_seq=$gs_seq ag_last=$(cut -d. -f1 /proc/uptime)
 	: > /run/lab/attacks.done
 	while :; do
 		guest_says evil "GUEST: done $ag_seq "; ag_done=$?
@@ -111,6 +115,7 @@ attack_group()
 		[ $(($(cut -d. -f1 /proc/uptime) - ag_last)) -lt 90 ] || { h_stuck $1; break; }
 		usleep 300000
 	done
+	[ $h_lines = $ag_want ] || { echo "$1: $((ag_want - h_lines)) attacks were not tried"; h_bad=$((h_bad + 1)); }
 }
 
 # hostile_case GROUP...
@@ -120,8 +125,7 @@ hostile_case()
 	kv "dom0 xen $(xl info | awk '$1 == "xen_version" { print $3 }')"; kv "dom0 linux $(uname -r)"
 	quick_connects
 	live "     xvmsgd is up again after $(now) s"
-	[ -z "$LAB_live" ] || tail -n 0 -f /var/log/xvmsgd.log | sed -u 's/^/@@ log /' > /dev/hvc0 &
-	victim_start
+	guests_start
 	live "     the victim works after $(now) s"
 	attacker_start
 	live "     the attacker is up after $(now) s"

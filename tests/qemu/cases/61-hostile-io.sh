@@ -1,6 +1,6 @@
-# xenstore: garbage keys, jumping states, connections without end, the bus's directory deleted: one guest against xvmsgd, while
-# another guest does verified I/O.
-CASE_LIMIT=300
+# Virtqueues, disk requests, xenstore, and the bus's directory deleted: one guest attacks xvmsgd and its own worker, while another
+# guest does verified I/O.
+CASE_LIMIT=240
 CASE_RESTARTS=1
 delete_bus()
 {
@@ -10,4 +10,4 @@ delete_bus()
 	must "attacker's second start" guest_start evil
 	attacker_proper
 }
-case_main() { . /lab/hostile.sh; H_LAST=delete_bus; hostile_case store; }
+case_main() { . /lab/hostile.sh; H_LAST=delete_bus; hostile_case vq packed io store; }

@@ -1,4 +1,0 @@
-# Malformed, senseless and endless messages: one guest against its worker, while another guest does verified I/O.
-CASE_LIMIT=300
-CASE_RESTARTS=1
-case_main() { . /lab/hostile.sh; hostile_case msg; }

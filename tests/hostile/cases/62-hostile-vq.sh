@@ -1,4 +1,0 @@
-# Virtqueues and disk requests that lie, resets under I/O: one guest against its worker, while another guest does verified I/O.
-CASE_LIMIT=300
-CASE_RESTARTS=1
-case_main() { . /lab/hostile.sh; hostile_case vq io; }
