@@ -1,0 +1,124 @@
+# Devices come and go in a running guest: attached, used, enlarged, detached with and without asking, under I/O, from a guest that does not answer.
+CASE_LIMIT=240
+# A disk that is taken away under its writer is an I/O error, and that is the point.
+CASE_ALLOW='I/O error'
+hot=$IMG/case-hot.img
+no_hot() { ! xvmsg show hp hot >/dev/null 2>&1; }
+# refuses TEXT COMMAND...: exit status 1 and that text, one line.
+refuses()
+{
+	re_text=$1; shift
+	"$@" > /run/lab/refused 2>&1
+	re_rc=$?
+	[ $re_rc = 1 ] && [ $(wc -l < /run/lab/refused) = 1 ] && grep -q -- "$re_text" /run/lab/refused && return
+	cat /run/lab/refused; fail "status $re_rc, expected 1 and '$re_text': $*"
+}
+guest_capacity() { in_guest hp 20 "wait_until 10 grep -qx $1 /sys/block/vdb/size"; }
+
+bad_input()
+{
+	refuses 'no domain nobody runs here' xvmsg attach nobody type=rng
+	refuses 'none of disk, rng' xvmsg attach hp type=ring
+	refuses 'column 10.*unknown key' xvmsg attach hp type=rng,colour=red
+	refuses 'does not exist' xvmsg attach hp type=disk,path=/data/nowhere.img
+	refuses 'has a device named hot' xvmsg attach hp type=rng,name=hot
+	refuses 'in use by guest' xvmsg attach hp type=disk,path=$hot
+	refuses 'has no device gone' xvmsg detach hp gone
+	refuses 'disk list of xl' xvmsg detach hp xvda
+	refuses 'only grows' xvmsg set hp hot size=1M
+	refuses 'cannot be set' xvmsg set hp hot mtu=5
+	xvmsg attach hp > /dev/null 2>&1; [ $? = 2 ] || fail "wrong arguments are not status 2"
+	[ "$(xvmsg list hp --json | grep -c '"name": *"hot"')" = 1 ] || fail "a refused device stayed"
+}
+
+use_and_resize()
+{
+	must "attach" xvmsg attach hp type=disk,vdev=hot,path=$hot --wait=30
+	[ "$(xvmsg show hp hot | awk '$1 == "state" { print $2 }')" = driver-ok ] || fail "$(xvmsg show hp hot)"
+	in_guest hp 30 'wait_disk b && mount_disk b /run/h && check_sums /run/h && grep -q hot /sys/block/vdb/serial'
+	xvmsg top -b -d 1 -i 1 > /run/lab/top; grep -q ' hot .*driver-ok' /run/lab/top || { cat /run/lab/top; fail "top does not show it"; }
+	bad_input
+	must "rng" xvmsg attach hp type=rng,name=dice --wait=30
+	in_guest hp 30 'echo virtio_rng.0 > /sys/class/misc/hw_random/rng_current; dd if=/dev/hwrng of=/run/a bs=512 count=4 && [ $(gzip -c /run/a | wc -c) -gt 1900 ]'
+	must "resize" xvmsg set hp hot size=24M
+	guest_capacity 49152
+	[ $(stat -c %s $hot) = 25165824 ] || fail "the image was not enlarged"
+	truncate -s 32M $hot
+	must "resize to the image" xvmsg set hp hot size=image
+	guest_capacity 65536
+	in_guest hp 60 'check_sums /run/h && dd if=/dev/urandom of=/run/p bs=64k count=4 && dd if=/run/p of=/dev/vdb bs=64k seek=508 oflag=direct conv=notrunc && dd if=/dev/vdb of=/run/q bs=64k skip=508 iflag=direct && cmp /run/p /run/q && umount /run/h'
+	must "detach rng" xvmsg detach hp dice
+	in_guest hp 10 '! ls /sys/bus/virtio/devices/*/driver -l | grep -q rng'
+	must "detach disk" quickly 5 "a graceful detach" xvmsg detach hp hot
+	in_guest hp 10 'wait_until 5 [ ! -e /sys/block/vdb ]'
+}
+
+# A writer that stays at it: whenever the disk is there.
+writer='while [ ! -e /run/end ]; do [ -b /dev/vdb ] && dd if=/dev/zero of=/dev/vdb bs=16k count=8 oflag=direct conv=notrunc || usleep 50000; done >/dev/null 2>&1 & true'
+
+under_io()
+{
+	in_guest hp 10 "$writer"
+	must "attach under I/O" xvmsg attach hp type=disk,vdev=hot,path=$hot --wait=30
+	sleep 1
+	must "detach under I/O" quickly 5 "a graceful detach under I/O" xvmsg detach hp hot --wait=20
+	must "attach again" xvmsg attach hp type=disk,vdev=hot,path=$hot --wait=30
+	sleep 1
+	must "forced detach" quickly 5 "a forced detach under I/O" xvmsg detach hp hot --force
+	must "attach after it" xvmsg attach hp type=disk,vdev=hot,path=$hot --wait=30
+	# A guest that answers nothing at all; its writer rests, since stock virtio_blk waits for ever for a request that never comes back.
+	in_guest hp 30 'touch /run/end; sleep 1'
+	xl pause hp
+	refuses 'has not let go' xvmsg detach hp hot --wait=2
+	[ "$(xvmsg show hp hot | awk '$1 == "state" { print $2 }')" = leaving ] || fail "$(xvmsg show hp hot)"
+	must "forced, paused" quickly 8 "a forced detach of a paused guest" xvmsg detach hp hot -f
+	xl unpause hp
+	in_guest hp 30 'wait_until 20 [ ! -e /sys/block/vdb ]; rm /run/end'
+	in_guest hp 10 "$writer"
+	# The disk it had from the start has noticed nothing.
+	in_guest hp 30 'check_sums && echo fine > /mnt/new/hotplug && sync'
+}
+
+kv() { echo "$*" >> $OUT/hotplug.kv; }
+# One round: there, used by the writer, gone. Milliseconds of attach and detach together on stdout.
+one_round()
+{
+	or_t=$(now)
+	xvmsg attach hp type=disk,vdev=hot,path=$hot --wait=30 >/dev/null || return 1
+	or_a=$(now)
+	usleep 100000
+	or_d=$(now)
+	xvmsg detach hp hot --wait=20 >/dev/null || return 1
+	awk -v t=$or_t -v a=$or_a -v d=$or_d -v n=$(now) 'BEGIN { printf "%d\n", (a - t + n - d) * 1000 }'
+}
+
+many_rounds()
+{
+	mr_end=$(( $(cut -d. -f1 /proc/uptime) + ${LAB_hotplug_seconds:-60} )) mr_n=0 mr_bad=0
+	: > /run/lab/rounds
+	while [ $mr_n -lt ${LAB_hotplug_rounds:-1000} ] && [ $(cut -d. -f1 /proc/uptime) -lt $mr_end ]; do
+		mr_n=$((mr_n + 1))
+		one_round >> /run/lab/rounds 2>> /run/lab/rounds.err || { mr_bad=$((mr_bad + 1)); xvmsg detach hp hot -f 2>/dev/null; }
+	done
+	mr_med=$(sort -n /run/lab/rounds | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }')
+	mr_worst=$(sort -n /run/lab/rounds | tail -1)
+	kv "attach_detach $mr_n $mr_bad ${mr_med:-0} ${mr_worst:-0}"
+	echo "# $mr_n rounds under I/O, $mr_bad failures, median $mr_med ms, worst $mr_worst ms"
+	[ $mr_bad = 0 ] || { head -5 /run/lab/rounds.err; fail "$mr_bad rounds failed"; }
+}
+
+case_main()
+{
+	need_daemon
+	kv "dom0 xen $(xl info | awk '$1 == "xen_version" { print $3 }')"; kv "dom0 linux $(uname -r)"
+	cp $IMG/small.img $hot
+	guest_file hp pv vcpus=2 disk="$(disk_entry $(fresh hp))"
+	must "guest start" guest_start hp
+	in_guest hp 30 'mount_disk && check_sums'
+	use_and_resize
+	under_io
+	many_rounds
+	in_guest hp 30 'touch /run/end; cd /; check_sums && umount /mnt'
+	must "power off" guest_off hp
+	fsck_clean $IMG/case-hp.img
+}
