@@ -216,13 +216,15 @@ int vmsg_disable_vq_and_reset(struct virtqueue *vq)
 	if (!virtio_has_feature(vq->vdev, VIRTIO_F_RING_RESET))
 		return -ENOENT;
 	vm->ops->forget_kick(vm, vq->index);
+	/* No event finds it any more; and a bus that sets its devices up again leaves it out. */
+	show_vq(vm, vq->index, NULL);
 	err = send_vq_reset(vm, vq->index, &m);
 	if (err) {
+		show_vq(vm, vq->index, vq);
 		vmsg_say_failed(vm, "resetting a queue", err);
 		return err;
 	}
-	/* No event finds it any more, and none that did is still at work. */
-	show_vq(vm, vq->index, NULL);
+	/* None that did find it is still at work. */
 	vm->ops->synchronize(vm);
 	vq->reset = true;
 	return 0;

@@ -118,6 +118,7 @@ struct xvm_link {
 	struct xvm_pick pick;
 	struct xvm_rate connects, crashes, reads;
 	u64 not_before_ms;		/* no connecting earlier */
+	u64 wait_until_ms;		/* for devices that are on their way; 0: no connection was asked for */
 	bool again;			/* offered to a front that had a connection before: its keys are old */
 	bool left_open;			/* the daemon ends and the front may keep its devices for the next one */
 	struct event *look;		/* look at the states again */

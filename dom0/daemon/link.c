@@ -13,6 +13,7 @@
 
 #define KEY_ERROR "vmsg-error"
 #define SETTLE_MS 50	/* until the next look at what a connection waits for */
+#define DEVICES_LIMIT_MS 5000	/* for devices that are being opened when a guest connects */
 
 void xvm_link_path(const struct xvm_guest *guest, const char *leaf, char path[XVM_STORE_PATH_BYTES])
 {
@@ -406,21 +407,33 @@ static void offer_anew(struct xvm_guest *guest)
 	link->offer = offer;
 	link->phase = XVM_LINK_OFFERED;
 	link->again = false;
+	link->wait_until_ms = 0;
 }
 
 /*
  * A front with devices from before must find them all: those that are being
- * looked at come first. Its keys may still be the answer to an older offer. And
- * nothing is served again before the last I/O of the former worker has ended.
+ * looked at come first, unless that takes for ever.
  */
-static bool is_settled(struct xvm_guest *guest)
+static bool devices_are_coming(struct xvm_guest *guest, u64 now)
 {
 	struct xvm_link *link = &guest->link;
-	const struct xvm_disk *disk;
+	const struct xvm_disk *disk = guest->disks;
 
-	for (disk = guest->disks; disk; disk = disk->next)
-		if (disk->phase == XVM_DISK_NEW || disk->phase == XVM_DISK_OPENING)
-			return false;
+	while (disk && disk->phase != XVM_DISK_NEW && disk->phase != XVM_DISK_OPENING)
+		disk = disk->next;
+	if (!link->wait_until_ms)
+		link->wait_until_ms = now + DEVICES_LIMIT_MS;
+	return disk && now < link->wait_until_ms;
+}
+
+/*
+ * After another offer the front's keys may still be its answer to an older one.
+ * And nothing is served again before the last I/O of the former worker has ended.
+ */
+static bool may_go_on(struct xvm_guest *guest)
+{
+	struct xvm_link *link = &guest->link;
+
 	if (front_id(guest) != link->id)
 		return false;
 	if (link->keep_fd < 0)
@@ -434,7 +447,7 @@ static void connect_when_allowed(struct xvm_guest *guest)
 	u64 now = xvm_now_ms();
 	u32 wait = link->not_before_ms > now ? (u32)(link->not_before_ms - now) : 0;
 
-	if (!wait && link->again && !is_settled(guest))
+	if (!wait && (devices_are_coming(guest, now) || (link->again && !may_go_on(guest))))
 		wait = SETTLE_MS;
 	if (!wait)
 		wait = xvm_rate_take(&link->connects, now);

@@ -5,7 +5,7 @@
 #include "../../include/xvmsg/xenbus.h"
 
 enum { OPT_WORKER = 256, OPT_UID_BASE, OPT_PAGES_TOTAL, OPT_PAGES_PER_GUEST, OPT_RING_ORDER, OPT_CREDITS,
-       OPT_CONNECT, OPT_DIALECTS, OPT_LOG, OPT_RUN_DIR, OPT_KEEP_DIR };
+       OPT_CONNECT, OPT_DIALECTS, OPT_LOG, OPT_RUN_DIR, OPT_KEEP_DIR, OPT_NO_KEEP };
 
 static const struct option long_options[] = {
 	{ "foreground", no_argument, NULL, 'f' },
@@ -20,6 +20,7 @@ static const struct option long_options[] = {
 	{ "credits", required_argument, NULL, OPT_CREDITS },
 	{ "connect-interval", required_argument, NULL, OPT_CONNECT },
 	{ "dialects", required_argument, NULL, OPT_DIALECTS },
+	{ "no-keep", no_argument, NULL, OPT_NO_KEEP },
 	{ "log", required_argument, NULL, OPT_LOG },
 	{ "run-dir", required_argument, NULL, OPT_RUN_DIR },
 	{ "keep-dir", required_argument, NULL, OPT_KEEP_DIR },
@@ -41,6 +42,7 @@ static const char help[] =
 	"      --ring-order N      offer rings of 2^N pages (default 3)\n"
 	"      --credits N         offer N outstanding driver requests (default 32)\n"
 	"      --connect-interval N  a guest may connect every N ms, five times at once (default 1000)\n"
+	"      --no-keep           guests see their bus close when a worker ends or xvmsgd stops\n"
 	"      --dialects LIST     offer these dialects of virtio-msg only: draft2026, pr28\n"
 	"  -V, --version           print the version\n";
 
@@ -92,6 +94,9 @@ static bool take(int opt, struct xvm_options *o)
 	case OPT_KEEP_DIR:
 		o->keep_dir = optarg;
 		return true;
+	case OPT_NO_KEEP:
+		o->keep = false;
+		return true;
 	case OPT_UID_BASE:
 		return number("uid-base", optarg, 1, 0x7fffffff - 32768, &o->uid_base);
 	case OPT_PAGES_TOTAL:
@@ -126,6 +131,7 @@ enum xvm_options_result xvm_options_parse(int argc, char **argv, struct xvm_opti
 		.credits = XVM_DEFAULT_CREDITS,
 		.connect_ms = 1000,
 		.dialects = (1u << XVM_DIALECT_COUNT) - 1,
+		.keep = true,
 	};
 	while ((opt = getopt_long(argc, argv, "fvhV", long_options, NULL)) != -1) {
 		if (opt == 'h') {
