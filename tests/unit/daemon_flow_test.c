@@ -60,6 +60,15 @@ static void w_gone(u16 num, const char *reason)
 	w_send(&msg, XVM_IPC_DEV_STATE, sizeof(msg));
 }
 
+/* Of a device there is, and one there is not. */
+static void w_stats(u16 num, u32 count)
+{
+	struct xvm_ipc_dev_stats msg = { .count = count, .device = { { .num = num, .requests = 77, .in_flight = 3 },
+								     { .num = 60001, .requests = 78 } } };
+
+	w_send(&msg, XVM_IPC_DEV_STATS, sizeof(msg));
+}
+
 static void w_lie(void)
 {
 	struct xvm_ipc_map map = { .area = 1, .npages = 5, .ndirs = 2 };
@@ -95,6 +104,9 @@ static void w_take(struct fdsock_msg *msg, int domid)
 			w_gone(nums[n - 1], "the guest has not released this number");
 		else if (started)
 			w_state(nums[n - 1], XVM_DEV_DRIVER_OK);
+		return;
+	case XVM_IPC_STATS_REQ:
+		w_stats(nums[0], domid == LATE_DEATH ? XVM_IPC_DEV_STATS_MAX + 1 : 2);
 		return;
 	case XVM_IPC_DEV_RESIZE:
 		/* Seen from outside as the end of the driver. */
@@ -1122,6 +1134,26 @@ static void test_own_worker_refuses(void **state)
 	assert_true(is(P(BUS "/state", REFUSES), "4"));
 }
 
+static void test_device_counters(void **state)
+{
+	(void)state;
+	connected(GOOD);
+	xvm_worker_ask_stats(d.guests->worker);
+	let_run(100);
+	assert_int_equal(d.guests->disks->stats.requests, 77);
+	assert_int_equal(d.guests->disks->stats.in_flight, 3);
+	assert_non_null(d.guests->worker);
+}
+
+static void test_device_counters_of_too_many(void **state)
+{
+	(void)state;
+	connected(LATE_DEATH);
+	xvm_worker_ask_stats(d.guests->worker);
+	await(P(BUS "/state", LATE_DEATH), "6");
+	assert_non_null(strstr(fake_store_get(d.store, P(BUS "/vmsg-error", LATE_DEATH)), "impossible number of devices"));
+}
+
 static void test_own_resize(void **state)
 {
 	struct xvm_guest *guest = domain(GOOD);
@@ -1191,6 +1223,8 @@ int main(int argc, char **argv)
 		CASE(test_own_guest_never_answers),
 		CASE(test_own_worker_refuses),
 		CASE(test_own_resize),
+		CASE(test_device_counters),
+		CASE(test_device_counters_of_too_many),
 	};
 	int fd, failed;
 
