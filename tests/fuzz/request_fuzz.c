@@ -157,6 +157,7 @@ static size_t bytes_of(u32 type)
 	case XVM_IPC_DEV_STATE: return sizeof(struct xvm_ipc_dev_state);
 	case XVM_IPC_LOG: return sizeof(struct xvm_ipc_log);
 	case XVM_IPC_STATS: return sizeof(struct xvm_ipc_stats);
+	case XVM_IPC_DEV_STATS: return sizeof(struct xvm_ipc_dev_stats);
 	case XVM_IPC_FAIL: return sizeof(struct xvm_ipc_fail);
 	}
 	return 0;

@@ -370,6 +370,27 @@ static void take_state(struct rig *rig, const void *data)
 	rig->states[s->num] |= 1u << s->state;
 }
 
+/* Devices in the order of their numbers, each once. */
+static void take_dev_stats(struct rig *rig, const struct xvm_ipc_dev_stats *s)
+{
+	assert_in_range(s->count, 1, XVM_IPC_DEV_STATS_MAX);
+	for (u32 i = 0; i < s->count; i++) {
+		assert_true(s->device[i].num >= rig->stats_num);
+		rig->stats_num = s->device[i].num + 1;
+		rig->dev_requests += s->device[i].requests;
+	}
+}
+
+/* Devices that have gone count here, and nowhere else. */
+static void take_stats(struct rig *rig, const struct xvm_ipc_stats *s)
+{
+	assert_true(rig->dev_requests <= s->requests);
+	rig->stats_num = 0;
+	rig->dev_requests = 0;
+	rig->stats = *s;
+	rig->stats_seen++;
+}
+
 static void take(struct rig *rig, const struct fdsock_msg *msg)
 {
 	const struct xvm_ipc_hdr *hdr = (const void *)msg->data;
@@ -397,8 +418,10 @@ static void take(struct rig *rig, const struct fdsock_msg *msg)
 		fprintf(stderr, "# worker: %s\n", log->text);
 		break;
 	case XVM_IPC_STATS:
-		memcpy(&rig->stats, msg->data, sizeof(rig->stats));
-		rig->stats_seen++;
+		take_stats(rig, (const void *)msg->data);
+		break;
+	case XVM_IPC_DEV_STATS:
+		take_dev_stats(rig, (const void *)msg->data);
 		break;
 	case XVM_IPC_FAIL:
 		rig->fail_reason = fail->reason;

@@ -45,6 +45,8 @@ struct rig {
 	char last_log[XVM_IPC_LOG_BYTES];
 	struct xvm_ipc_stats stats;
 	u32 stats_seen;
+	u32 stats_num;			/* of the answer under way: the lowest device number that may follow */
+	u64 dev_requests;		/* and what its devices have done so far */
 };
 
 /* What the next connections speak; rig_run_both sets it. */
