@@ -11,6 +11,7 @@
  *   connect.c  handshake to running worker
  *   worker.c   the worker's process and socket
  *   requests.c what a worker may ask for
+ *   driver.c   guests that a driver domain serves: the toolstack's part, in domain 0
  *   keep.c     the file in which a worker records what is in flight
  *   ctl.c      the control socket
  *   trace.c    who wants to see a guest's messages
@@ -42,6 +43,7 @@
 #define XVM_STOP_LIMIT_MS 2000		/* for a worker to end; then SIGKILL */
 #define XVM_HELLO_LIMIT_MS 10000	/* for a worker to start */
 
+struct xvm_driver;
 struct xvm_tracer;
 struct xvm_worker;
 
@@ -49,9 +51,10 @@ struct xvm_daemon {
 	struct event_base *base;
 	struct xvm_store *store;
 	struct xvm_options options;
-	u32 own_domid;
+	u32 own_domid;			/* not 0: a driver domain, which may write below its own directory alone */
 	struct xvm_budget budget;
 	struct xvm_guest *guests;
+	struct xvm_driver *drivers;	/* of other domains' daemons; domain 0 only */
 	struct xvm_tracer *tracers;
 	struct event *settle;		/* runs work that a callback must not do itself */
 	bool stopping;
@@ -157,6 +160,24 @@ void xvm_timer(struct event *timer, u32 ms);
 /* From a callback of its own: xvm_guests_settle. */
 void xvm_daemon_settle_later(struct xvm_daemon *daemon);
 
+/*
+ * What the toolstack says of a domain: below its directory, or where driver.c of
+ * domain 0 has put it for a driver domain. domid 0: the directory of all of them.
+ */
+void xvm_info_path(const struct xvm_daemon *daemon, u32 domid, const char *leaf, char path[XVM_STORE_PATH_BYTES]);
+
+/* ---- driver.c ---- */
+
+#define XVM_DRIVER_DIR "virtio-msg"	/* below a driver domain's directory: its guests, a directory each */
+#define XVM_TOKEN_LIBXL "libxl"
+
+/* Watches, and looks at what is there; nothing to do in a driver domain. */
+int xvm_drivers_start(struct xvm_daemon *daemon);
+/* Something changed in libxl's tree, at path. */
+void xvm_drivers_on_libxl(struct xvm_daemon *daemon, const char *path);
+void xvm_drivers_on_release(struct xvm_daemon *daemon);
+void xvm_drivers_free(struct xvm_daemon *daemon);
+
 /* ---- guests.c ---- */
 
 /* Watches, and looks at what is there already. Returns 0 or negative errno. */
@@ -221,6 +242,9 @@ void xvm_own_spec(const struct xvm_disk *disk, struct xvm_spec *spec);
 void xvm_link_init(struct xvm_guest *guest);
 void xvm_link_path(const struct xvm_guest *guest, const char *leaf, char path[XVM_STORE_PATH_BYTES]);
 void xvm_link_front_path(const struct xvm_guest *guest, const char *leaf, char path[XVM_STORE_PATH_BYTES]);
+/* In a transaction: the front's node, for a back in domain BACK; and its end. */
+int xvm_link_put_front(struct xvm_store *store, u32 txn, u32 guest, u32 back);
+int xvm_link_remove_front(struct xvm_store *store, u32 txn, u32 guest, u32 back);
 /* In a transaction: makes the bus node, or takes over a former daemon's. */
 int xvm_link_make(struct xvm_guest *guest, u32 txn, u64 *id, bool *taken_over);
 /* After that transaction. */

@@ -18,6 +18,7 @@
  * such a guest would not find its bus. Extended numbers (xvdq and later) have 9 digits.
  */
 #define MAX_DEVID 9999999u
+#define CLEAN_MS 1000		/* from state 6 to the end of the node, in a driver domain: libxl wants to see both */
 #define KEY_MARK "vmsg-mark"
 #define KEY_ERROR "vmsg-error"
 
@@ -194,6 +195,8 @@ void xvm_disk_close(struct xvm_disk *disk)
 {
 	write_node(&(struct node_write){ .disk = disk, .state = XVM_BUS_CLOSED, .closing = true });
 	disk->phase = XVM_DISK_CLOSED;
+	if (disk->guest->daemon->own_domid && !disk->own)
+		xvm_timer(disk->limit, CLEAN_MS);
 	disk->orphan |= disk->own;
 	xvm_guest_dirty(disk->guest);
 }
@@ -456,12 +459,38 @@ static void leave(struct xvm_disk *disk, bool forced)
 	xvm_worker_del_device(disk->guest->worker, disk->num, forced);
 }
 
+/* Nobody but its owner can remove a driver domain's node, and libxl waits for that once it has read state 6. */
+static int clean_body(struct xvm_store *store, u32 txn, void *arg)
+{
+	struct xvm_disk *disk = arg;
+	char path[XVM_STORE_PATH_BYTES], stop[XVM_STORE_PATH_BYTES];
+	struct xvm_node_view view;
+
+	xvm_disk_look(disk, txn, &view);
+	if (!view.exists || view.online || view.state != XVM_BUS_CLOSED)
+		return -ESTALE;
+	xvm_disk_backend_path(disk, "", path);
+	xvm_store_path(stop, "/local/domain/%u/backend", disk->guest->daemon->own_domid);
+	return xvm_store_prune(store, txn, path, stop);
+}
+
+static void clean(struct xvm_disk *disk)
+{
+	int err = xvm_store_transact(disk->guest->daemon->store, clean_body, disk);
+
+	if (err && err != -ESTALE)
+		xvm_disk_log(disk, LOG_ERR, "its node cannot be removed: %s", strerror(-err));
+	xvm_guest_dirty(disk->guest);
+}
+
 static void on_limit(evutil_socket_t fd, short what, void *arg)
 {
 	struct xvm_disk *disk = arg;
 
 	(void)fd;
 	(void)what;
+	if (disk->phase == XVM_DISK_CLOSED && disk->guest->daemon->own_domid)
+		clean(disk);
 	if (disk->phase != XVM_DISK_LEAVING)
 		return;
 	if (!disk->forced) {

@@ -144,6 +144,7 @@ void xvm_guests_free(struct xvm_daemon *daemon)
 {
 	while (daemon->guests)
 		guest_free(daemon->guests);
+	xvm_drivers_free(daemon);
 }
 
 /* ---- looking ---- */
@@ -154,7 +155,7 @@ static void read_name(struct xvm_guest *guest)
 	char path[XVM_STORE_PATH_BYTES], text[XVM_NAME_BYTES];
 	int i, len;
 
-	xvm_store_path(path, "/local/domain/%u/name", guest->domid);
+	xvm_info_path(guest->daemon, guest->domid, "name", path);
 	len = xvm_store_read(guest->daemon->store, XVM_STORE_NO_TXN, path, text, sizeof(text));
 	for (i = 0; i < len; i++)
 		guest->name[i] = isprint((unsigned char)text[i]) ? text[i] : '?';
@@ -169,7 +170,7 @@ static void uuid_of(struct xvm_daemon *daemon, u32 domid, char uuid[XVM_UUID_BYT
 	const char *word;
 
 	uuid[0] = 0;
-	xvm_store_path(path, "/local/domain/%u/vm", domid);
+	xvm_info_path(daemon, domid, "vm", path);
 	if (xvm_store_read(daemon->store, XVM_STORE_NO_TXN, path, text, sizeof(text)) <= 0)
 		return;
 	word = strrchr(text, '/');
@@ -420,7 +421,7 @@ static void match_name(void *arg, const char *number)
 
 	if (xvm_parse_u32(number, strlen(number), 0x7fef, &domid))
 		return;
-	xvm_store_path(path, "/local/domain/%u/name", domid);
+	xvm_info_path(find->daemon, domid, "name", path);
 	if (xvm_store_read(find->daemon->store, XVM_STORE_NO_TXN, path, text, sizeof(text)) > 0 &&
 	    !strcmp(text, find->name))
 		find->domid = domid;
@@ -430,12 +431,14 @@ struct xvm_guest *xvm_guest_get(struct xvm_daemon *daemon, const char *word)
 {
 	struct find_name find = { .daemon = daemon, .name = word, .domid = daemon->own_domid };
 	struct xvm_guest *guest;
-	char number[16];
+	char number[16], path[XVM_STORE_PATH_BYTES];
 
-	if (xvm_parse_u32(word, strlen(word), 0x7fef, &find.domid))
-		daemon->store->ops->list(daemon->store, XVM_STORE_NO_TXN, "/local/domain", match_name, &find);
-	/* Not ourselves, nor a domain that is going. */
-	if (find.domid == daemon->own_domid || !daemon->store->ops->domain_alive(daemon->store, find.domid))
+	if (xvm_parse_u32(word, strlen(word), 0x7fef, &find.domid)) {
+		xvm_info_path(daemon, 0, "", path);
+		daemon->store->ops->list(daemon->store, XVM_STORE_NO_TXN, path, match_name, &find);
+	}
+	/* Not ourselves nor domain 0, nor a domain that is going. */
+	if (!find.domid || find.domid == daemon->own_domid || !daemon->store->ops->domain_alive(daemon->store, find.domid))
 		return NULL;
 	guest = xvm_guest_find(daemon, find.domid);
 	if (guest)
@@ -513,7 +516,19 @@ static void see_domain(void *arg, const char *name)
 
 static void see_domains(struct xvm_daemon *daemon)
 {
-	daemon->store->ops->list(daemon->store, XVM_STORE_NO_TXN, "/local/domain", see_domain, daemon);
+	char path[XVM_STORE_PATH_BYTES];
+
+	xvm_info_path(daemon, 0, "", path);
+	daemon->store->ops->list(daemon->store, XVM_STORE_NO_TXN, path, see_domain, daemon);
+}
+
+static void on_release(struct xvm_daemon *daemon)
+{
+	all_dirty(daemon);
+	if (daemon->own_domid)
+		see_domains(daemon);	/* one watch for both */
+	else
+		xvm_drivers_on_release(daemon);
 }
 
 int xvm_guests_on_store(struct xvm_daemon *daemon)
@@ -525,9 +540,11 @@ int xvm_guests_on_store(struct xvm_daemon *daemon)
 		if (!strcmp(token, TOKEN_DISKS))
 			on_disks(daemon, path);
 		else if (!strcmp(token, TOKEN_DOMAINS))
-			all_dirty(daemon);
+			on_release(daemon);
 		else if (!strcmp(token, TOKEN_NEW))
 			see_domains(daemon);
+		else if (!strcmp(token, XVM_TOKEN_LIBXL))
+			xvm_drivers_on_libxl(daemon, path);
 		else if (!strncmp(token, TOKEN_FRONT, strlen(TOKEN_FRONT)))
 			on_front(daemon, token + strlen(TOKEN_FRONT));
 	}
@@ -546,7 +563,8 @@ static void sweep_bus(void *arg, const char *name)
 
 	if (xvm_parse_u32(name, strlen(name), 0x7fef, &domid))
 		return;
-	xvm_store_path(front, "/local/domain/%u/device/" XVM_XENBUS_KIND "/0", domid);
+	xvm_store_path(front, "/local/domain/%u/device/" XVM_XENBUS_KIND "/%u", domid,
+		       daemon->own_domid);
 	if (daemon->store->ops->domain_alive(daemon->store, domid) &&
 	    xvm_store_exists(daemon->store, XVM_STORE_NO_TXN, front))
 		return;
@@ -566,9 +584,15 @@ int xvm_guests_start(struct xvm_daemon *daemon)
 	xvm_keep_sweep(daemon);
 	disks_dir(daemon, path);
 	err = store->ops->watch(store, path, TOKEN_DISKS);
-	if (!err)
-		err = store->ops->watch(store, "@releaseDomain", TOKEN_DOMAINS);
+	if (err)
+		return err;
+	/* Domains come and go unseen by a driver domain, but for what stands there of its guests. */
+	if (daemon->own_domid) {
+		xvm_info_path(daemon, 0, "", path);
+		return store->ops->watch(store, path, TOKEN_DOMAINS);
+	}
+	err = store->ops->watch(store, "@releaseDomain", TOKEN_DOMAINS);
 	if (!err)
 		err = store->ops->watch(store, "@introduceDomain", TOKEN_NEW);
-	return err;
+	return err ? err : xvm_drivers_start(daemon);
 }

@@ -146,13 +146,13 @@ void xvm_keep_forget(struct xvm_guest *guest)
 
 /* ---- sweep ---- */
 
-static bool has_uuid(struct xvm_store *store, u32 domid, const char *uuid)
+static bool has_uuid(struct xvm_daemon *daemon, u32 domid, const char *uuid)
 {
 	char path[XVM_STORE_PATH_BYTES], text[XVM_STORE_PATH_BYTES];
 	const char *slash;
 
-	xvm_store_path(path, "/local/domain/%u/vm", domid);
-	if (xvm_store_read(store, XVM_STORE_NO_TXN, path, text, sizeof(text)) <= 0)
+	xvm_info_path(daemon, domid, "vm", path);
+	if (xvm_store_read(daemon->store, XVM_STORE_NO_TXN, path, text, sizeof(text)) <= 0)
 		return false;
 	slash = strrchr(text, '/');
 	return slash && !strcmp(slash + 1, uuid);
@@ -166,7 +166,7 @@ static void sweep_one(struct xvm_daemon *daemon, int dir, const char *name)
 	/* What is not named by us is not ours. */
 	if (!dash || xvm_parse_u32(name, (size_t)(dash - name), 0x7fef, &domid) || !uuid_ok(dash + 1))
 		return;
-	if (!daemon->store->ops->domain_alive(daemon->store, domid) || !has_uuid(daemon->store, domid, dash + 1))
+	if (!daemon->store->ops->domain_alive(daemon->store, domid) || !has_uuid(daemon, domid, dash + 1))
 		unlinkat(dir, name, 0);
 }
 

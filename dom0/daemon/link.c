@@ -17,14 +17,16 @@
 
 void xvm_link_path(const struct xvm_guest *guest, const char *leaf, char path[XVM_STORE_PATH_BYTES])
 {
-	xvm_store_path(path, "/local/domain/%u/backend/" XVM_XENBUS_KIND "/%u/0%s%s", guest->daemon->own_domid,
-		       guest->domid, *leaf ? "/" : "", leaf);
+	u32 own = guest->daemon->own_domid;
+
+	xvm_store_path(path, "/local/domain/%u/backend/" XVM_XENBUS_KIND "/%u/%u%s%s", own, guest->domid, own,
+		       *leaf ? "/" : "", leaf);
 }
 
 void xvm_link_front_path(const struct xvm_guest *guest, const char *leaf, char path[XVM_STORE_PATH_BYTES])
 {
-	xvm_store_path(path, "/local/domain/%u/device/" XVM_XENBUS_KIND "/0%s%s", guest->domid,
-		       *leaf ? "/" : "", leaf);
+	xvm_store_path(path, "/local/domain/%u/device/" XVM_XENBUS_KIND "/%u%s%s", guest->domid,
+		       guest->daemon->own_domid, *leaf ? "/" : "", leaf);
 }
 
 static void on_look(evutil_socket_t fd, short what, void *arg)
@@ -92,15 +94,41 @@ static int put_back(struct xvm_guest *guest, u32 txn, const char *leaf, const ch
 	return err ? err : store->ops->set_perms(store, txn, path, guest->daemon->own_domid, guest->domid);
 }
 
-static int put_front(struct xvm_guest *guest, u32 txn, const char *leaf, const char *text)
+/* One node of the front of GUEST whose back is in domain BACK. */
+static int put_front(struct xvm_store *store, u32 txn, const u32 ids[2], const char *leaf, const char *text)
 {
-	struct xvm_store *store = guest->daemon->store;
+	u32 guest = ids[0], back = ids[1];
 	char path[XVM_STORE_PATH_BYTES];
 	int err;
 
-	xvm_link_front_path(guest, leaf, path);
+	xvm_store_path(path, "/local/domain/%u/device/" XVM_XENBUS_KIND "/%u%s%s", guest, back, *leaf ? "/" : "", leaf);
 	err = xvm_store_write(store, txn, path, text);
-	return err ? err : store->ops->set_perms(store, txn, path, guest->domid, guest->daemon->own_domid);
+	return err ? err : store->ops->set_perms(store, txn, path, guest, back);
+}
+
+int xvm_link_put_front(struct xvm_store *store, u32 txn, u32 guest, u32 back)
+{
+	const u32 ids[2] = { guest, back };
+	char text[XVM_STORE_PATH_BYTES];
+	int err = put_front(store, txn, ids, "", "");
+
+	xvm_store_path(text, "/local/domain/%u/backend/" XVM_XENBUS_KIND "/%u/%u", back, guest, back);
+	if (!err)
+		err = put_front(store, txn, ids, "backend", text);
+	snprintf(text, sizeof(text), "%u", back);
+	if (!err)
+		err = put_front(store, txn, ids, "backend-id", text);
+	return err ? err : put_front(store, txn, ids, "state", "1");
+}
+
+/* Never above the domain's own directories: pruning must not leave, nor make, anything there. */
+int xvm_link_remove_front(struct xvm_store *store, u32 txn, u32 guest, u32 back)
+{
+	char path[XVM_STORE_PATH_BYTES], stop[XVM_STORE_PATH_BYTES];
+
+	xvm_store_path(path, "/local/domain/%u/device/" XVM_XENBUS_KIND "/%u", guest, back);
+	xvm_store_path(stop, "/local/domain/%u/device", guest);
+	return xvm_store_exists(store, txn, path) ? xvm_store_prune(store, txn, path, stop) : 0;
 }
 
 static int put_back_u32(struct xvm_guest *guest, u32 txn, const char *leaf, u32 value)
@@ -171,8 +199,6 @@ static int put_nodes(struct xvm_guest *guest, u32 txn, const struct xvm_offer *o
 
 	/* The directories first: what is made below them takes their permissions. */
 	err = put_back(guest, txn, "", "");
-	if (!err)
-		err = put_front(guest, txn, "", "");
 	xvm_link_front_path(guest, "", path);
 	if (!err)
 		err = put_back(guest, txn, "frontend", path);
@@ -182,13 +208,9 @@ static int put_nodes(struct xvm_guest *guest, u32 txn, const struct xvm_offer *o
 		err = put_back_u32(guest, txn, "online", 1);
 	if (!err)
 		err = put_offer(guest, txn, offer);
-	xvm_link_path(guest, "", path);
-	if (!err)
-		err = put_front(guest, txn, "backend", path);
-	snprintf(path, sizeof(path), "%u", guest->daemon->own_domid);
-	if (!err)
-		err = put_front(guest, txn, "backend-id", path);
-	return err ? err : put_front(guest, txn, "state", "1");
+	/* A driver domain's guests get theirs from domain 0. */
+	return err || guest->daemon->own_domid ? err :
+	       xvm_link_put_front(guest->daemon->store, txn, guest->domid, 0);
 }
 
 static u64 read_id_at(struct xvm_guest *guest, u32 txn, const char *path)
@@ -222,20 +244,17 @@ static int remove_nodes(struct xvm_guest *guest, u32 txn)
 {
 	struct xvm_store *store = guest->daemon->store;
 	char path[XVM_STORE_PATH_BYTES], stop[XVM_STORE_PATH_BYTES];
+	u32 own = guest->daemon->own_domid;
 	int err;
 
 	xvm_link_path(guest, "", path);
-	/* An empty backend directory too: libxl may have gone before us, and it leaves none. */
-	xvm_store_path(stop, "/local/domain/%u", guest->daemon->own_domid);
+	/*
+	 * An empty backend directory too: libxl may have gone before us, and it leaves none. A driver domain could
+	 * not make its own again.
+	 */
+	xvm_store_path(stop, own ? "/local/domain/%u/backend" : "/local/domain/%u", own);
 	err = xvm_store_prune(store, txn, path, stop);
-	if (err)
-		return err;
-	/* Never above the domain's own directories: pruning must not leave, nor make, anything there. */
-	xvm_link_front_path(guest, "", path);
-	if (!xvm_store_exists(store, txn, path))
-		return 0;
-	xvm_store_path(stop, "/local/domain/%u/device", guest->domid);
-	return xvm_store_prune(store, txn, path, stop);
+	return err || own ? err : xvm_link_remove_front(store, txn, guest->domid, own);
 }
 
 static void offer_anew(struct xvm_guest *guest);

@@ -6,7 +6,7 @@
 /* LINK: xen/proto xen/user/store.c dom0/base/fdsock.c dom0/base/log.c */
 /* LINK: dom0/daemon/decide.c dom0/daemon/budget.c dom0/spec/spec.c dom0/daemon/image.c dom0/daemon/opener.c */
 /* LINK: dom0/daemon/disk.c dom0/daemon/link.c dom0/daemon/connect.c dom0/daemon/guests.c dom0/daemon/worker.c */
-/* LINK: dom0/daemon/own.c dom0/daemon/record.c dom0/daemon/op.c dom0/daemon/trace.c dom0/daemon/keep.c */
+/* LINK: dom0/daemon/own.c dom0/daemon/driver.c dom0/daemon/record.c dom0/daemon/op.c dom0/daemon/trace.c dom0/daemon/keep.c */
 /* LINK: dom0/daemon/requests.c dom0/daemon/util.c tests/support/fake_store.c tests/support/fake_xen.c */
 /* LIBS: -levent_core -ljson-c */
 /* TIME: 60 */
@@ -258,6 +258,7 @@ static void daemon_die(void)
 	d.store->ops->unwatch(d.store, "/local/domain/0/backend/virtio_disk", "disks");
 	d.store->ops->unwatch(d.store, "@releaseDomain", "domains");
 	d.store->ops->unwatch(d.store, "@introduceDomain", "new");
+	d.store->ops->unwatch(d.store, "/libxl", XVM_TOKEN_LIBXL);
 	while (waitpid(-1, NULL, WNOHANG) > 0)
 		;
 }
@@ -1186,6 +1187,142 @@ static void test_own_resize(void **state)
 	assert_int_equal(xvm_disk_resize(own(guest, "type=rng", false), 0, why), -EINVAL);
 }
 
+/* ---- driver domains ---- */
+
+#define DRIVER 5
+#define DBACK "/local/domain/5/backend/virtio_disk/1/51712"
+#define DBUS "/local/domain/5/backend/virtio-msg/1/5"
+#define DFRONT "/local/domain/1/device/virtio-msg/5"
+#define DINFO "/local/domain/5/virtio-msg/1"
+
+/* What xl makes for a disk with backend=DRIVER. */
+static void xl_add_driver_disk(void)
+{
+	const char *const keys[][2] = {
+		{ "params", image }, { "mode", "w" }, { "dev", "xvda" }, { "specification", "virtio" },
+		{ "discard-enable", "1" }, { "online", "1" }, { "frontend-id", "1" }, { "state", "1" },
+	};
+	size_t i;
+
+	fake_store_put(d.store, "/local/domain/1/name", "guest1");
+	fake_store_put(d.store, "/local/domain/1/vm", "/vm/0001-22");
+	fake_store_put(d.store, "/libxl/1/device/virtio_disk/51712/backend", DBACK);
+	fake_store_put(d.store, "/local/domain/1/device/virtio_disk/51712/state", "1");
+	for (i = 0; i < XVM_ARRAY_SIZE(keys); i++)
+		fake_store_put(d.store, P(DBACK "/%s", keys[i][0]), keys[i][1]);
+}
+
+static void perms_are(const char *path, u32 owner, u32 reader)
+{
+	u32 o, r;
+
+	assert_true(fake_store_perms(d.store, path, &o, &r));
+	if (o != owner || r != reader)
+		fail_msg("%s: owner %u, reader %u", path, o, r);
+}
+
+/* Domain 0 makes what the driver domain cannot, on libxl's word alone, and takes it away. */
+static void test_driver_nodes(void **state)
+{
+	(void)state;
+	xl_add_driver_disk();
+	await(DFRONT "/state", "1");
+	assert_true(is(DFRONT "/backend", DBUS));
+	assert_true(is(DFRONT "/backend-id", "5"));
+	assert_true(is(DINFO "/name", "guest1") && is(DINFO "/vm", "/vm/0001-22"));
+	perms_are(DFRONT "/state", 1, DRIVER);
+	perms_are(DINFO "/vm", 0, DRIVER);
+	perms_are("/local/domain/5/virtio-msg", 0, DRIVER);
+	assert_null(d.guests);	/* none of ours */
+
+	/* A later xvmsgd finds them, and a front as its guest has it stays. */
+	fake_store_put(d.store, DFRONT "/state", "4");
+	daemon_die();
+	daemon_start();
+	let_run(20);
+	assert_true(is(DFRONT "/state", "4"));
+	fake_store_del(d.store, "/libxl/1/device/virtio_disk/51712");
+	await(DFRONT "/state", NULL);
+	await(DINFO, NULL);
+
+	/* The end of the guest while xvmsgd runs, and while it does not. */
+	xl_add_driver_disk();
+	await(DFRONT "/state", "1");
+	fake_store_set_alive(d.store, GOOD, false);
+	await(DINFO, NULL);
+	fake_store_set_alive(d.store, GOOD, true);
+	fake_store_put(d.store, "/libxl/1/device/virtio_disk/51712/backend", DBACK);
+	await(DINFO "/name", "guest1");
+	daemon_die();
+	fake_store_set_alive(d.store, GOOD, false);
+	fake_store_del(d.store, "/local/domain/1");
+	daemon_start();
+	await(DINFO, NULL);
+	assert_int_equal(fake_store_count(d.store, "/local/domain/1"), 0);
+}
+
+/* Its words for a backend: of itself, no path, too long a number, a domain that is gone. */
+static void test_driver_refused(void **state)
+{
+	static const char *const words[] = {
+		"/local/domain/0/backend/virtio_disk/1/51712", "/local/domain/x/backend", "", "/local/domain/",
+		"/local/domain/99999999999/backend", "/local/domain/9/backend/virtio_disk/1/51712", "5",
+	};
+	size_t i;
+
+	(void)state;
+	fake_store_put(d.store, "/local/domain/1/name", "guest1");
+	fake_store_set_alive(d.store, 9, false);
+	for (i = 0; i < XVM_ARRAY_SIZE(words); i++) {
+		fake_store_put(d.store, "/libxl/1/device/virtio_disk/51712/backend", words[i]);
+		let_run(5);
+		assert_null(d.drivers);
+	}
+	assert_int_equal(fake_store_count(d.store, "/local/domain/1/device"), 0);
+}
+
+/* In the driver domain: nothing outside of its own directory is written. */
+static void test_driver_serves(void **state)
+{
+	const char *const keys[][2] = {
+		{ "version", "1" }, { "dialect", "pr28" }, { "max-message-bytes", "264" }, { "ring-page-order", "3" },
+		{ "driver-credits", "32" }, { "control-ref", "8" }, { "num-event-channels", "1" },
+		{ "bus-features", "0" }, { "event-channel-0", "11" },
+	};
+	u32 before;
+	size_t i;
+
+	(void)state;
+	daemon_die();
+	d.own_domid = DRIVER;
+	daemon_start();
+	xl_add_driver_disk();
+	fake_store_put(d.store, DINFO "/name", "guest1");
+	fake_store_put(d.store, DINFO "/vm", "/vm/0001-22");
+	before = fake_store_count(d.store, "/local/domain/1");
+	await(DBACK "/state", "2");
+	assert_true(is(DBUS "/frontend", DFRONT));
+	perms_are(DBUS "/state", DRIVER, GOOD);
+	assert_non_null(xvm_guest_get(&d, "guest1"));
+	assert_string_equal(xvm_guest_get(&d, "guest1")->uuid, "0001-22");
+	assert_null(xvm_guest_get(&d, "0"));
+	assert_int_equal(fake_store_count(d.store, "/local/domain/1"), before);
+	for (i = 0; i < XVM_ARRAY_SIZE(keys); i++)
+		fake_store_put(d.store, P(DFRONT "/%s", keys[i][0]), keys[i][1]);
+	fake_store_put(d.store, DFRONT "/connection-id", fake_store_get(d.store, DBUS "/connection-id"));
+	fake_store_put(d.store, DFRONT "/state", "3");
+	await(DBUS "/state", "4");
+	await(DBACK "/state", "4");
+	fake_store_put(d.store, DBACK "/online", "0");
+	fake_store_put(d.store, DBACK "/state", "5");
+	await(DBACK "/state", "6");
+	assert_true(is(DFRONT "/state", "3"));
+	await(DBACK, NULL);	/* libxl waits for this, too */
+	let_run(20);
+	assert_null(d.guests);
+	assert_int_equal(fake_store_count(d.store, "/local/domain/5/backend"), 1);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -1223,6 +1360,9 @@ int main(int argc, char **argv)
 		CASE(test_own_guest_never_answers),
 		CASE(test_own_worker_refuses),
 		CASE(test_own_resize),
+		CASE(test_driver_nodes),
+		CASE(test_driver_refused),
+		CASE(test_driver_serves),
 		CASE(test_device_counters),
 		CASE(test_device_counters_of_too_many),
 	};
