@@ -23,6 +23,17 @@ io_case()
 	must "power off" guest_off io
 	fsck_clean $img
 }
+# io_loop NAME [LETTER]: disk a (or LETTER) and the tools are mounted, and fio with verification goes on until io_loop_end.
+io_loop()
+{
+	in_guest $1 60 "{ is_mounted /mnt || mount_disk ${2:-a}; } && { is_mounted /run/t || { wait_disk b && mount_disk b /run/t ro; }; } && check_sums"
+	in_guest $1 10 'rm -f /run/end /run/bad /run/ended; echo > /run/loops; (while [ ! -e /run/end ]; do small_fio /mnt/fio.dat 2 && echo x >> /run/loops || { cp /run/fio.out /run/bad; break; }; done; echo x > /run/ended) >/dev/null 2>&1 &'
+}
+# io_loop_end NAME: it has come round at least once more, and found nothing wrong.
+io_loop_end()
+{
+	in_guest $1 400 'n=$(wc -l < /run/loops); wait_until 300 sh -c "[ -e /run/bad ] || [ \$(wc -l < /run/loops) -gt $n ]"; touch /run/end; wait_until 90 test -e /run/ended; echo "fio rounds: $(wc -l < /run/loops)"; cat /run/bad 2>/dev/null; [ -e /run/ended ] && [ ! -e /run/bad ] && [ $(wc -l < /run/loops) -gt $n ] && check_sums'
+}
 # What xvmsgd has said.
 daemon_log() { cat /var/log/xvmsgd.log 2>/dev/null; }
 # refused TEXT NAME: xl create fails soon, the reason is in xl's output or in the daemon's log.

@@ -34,6 +34,7 @@ mount_disk()
 {
 	load_modules && wait_disk ${1:-a} && mkdir -p ${2:-/mnt} && mount -t ext4 -o ${3:-rw} $(disk ${1:-a}) ${2:-/mnt}
 }
+is_mounted() { grep -q " $1 " /proc/mounts; }
 check_sums() { (cd ${1:-/mnt} && sha256sum -c SHA256SUMS > /run/sums 2>/run/sums.err) || { grep -v ': OK$' /run/sums | head -5; cat /run/sums.err; return 1; }; }
 bus_stats() { cat /sys/kernel/debug/xen-virtio-msg/*/stats 2>/dev/null; }
 warnings() { dmesg | grep -E "$bad_lines" | grep -vE 'loading out-of-tree module|module verification failed'; }
