@@ -8,7 +8,9 @@ B ?= build
 #: make bench        side by side with stock blkfront/blkback, in one boot (BENCH_ROUNDS, BENCH_SECONDS, BENCH_TYPES)
 #: make check-xen    the cases of tests/qemu/cases on a real Xen; CASES="10-io-pv ..." runs only these
 
-.PHONY: deps lab-build lab-image demo demo-shell check-xen bench
+#: make flight       whole life-cycles on a real Xen, step by step; FLIGHT_JOBS=, FLIGHT_HOST=, FLIGHT_BASE= (docs/testing.md)
+
+.PHONY: flight deps lab-build lab-image demo demo-shell check-xen bench
 deps:
 	@tools/deps/install
 
@@ -35,6 +37,9 @@ demo-shell: deps
 
 check-xen: deps
 	@B=$(B) tests/qemu/check-xen $(CASES)
+
+flight: deps
+	@B=$(B) tests/flights/run
 
 bench: deps
 	@B=$(B) tests/qemu/bench
