@@ -10,6 +10,7 @@ LIBEXECDIR = $(PREFIX)/libexec/xen-virtio-msg
 MANDIR = $(PREFIX)/share/man
 COMPLETIONDIR = $(PREFIX)/share/bash-completion/completions
 SYSCONFDIR ?= /etc
+UNITDIR ?= $(PREFIX)/lib/systemd/system
 VERSION := 0.1
 
 CC = gcc
@@ -56,7 +57,7 @@ help:
 	@sed -n 's/^#: //p' $(MAKEFILE_LIST)
 
 #: make              build the daemon, its worker and the tools
-#: make install      install them; DESTDIR= and PREFIX= as usual
+#: make install      install them; DESTDIR=, PREFIX= and UNITDIR= as usual
 #: make clean        remove build/
 #: make help         this list
 

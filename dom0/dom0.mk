@@ -27,12 +27,20 @@ DOM0_BIN := $(if $(wildcard dom0/worker/main.c),$(B)/xvmsg-worker) \
 all: $(DOM0_BIN)
 
 install: install-dom0
+# Names of installed places, in the files of dom0/init.
+INIT_SED = sed 's,@SBINDIR@,$(SBINDIR),; s,@LIBEXECDIR@,$(LIBEXECDIR),; s,@SYSCONFDIR@,$(SYSCONFDIR),'
+XVM_ETC = $(DESTDIR)$(SYSCONFDIR)/xen-virtio-msg
+
+# A configuration that is there already is the operator's.
 install-dom0: $(DOM0_BIN)
-	install -d $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(SBINDIR) $(DESTDIR)$(SYSCONFDIR)/init.d
+	install -d $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(SBINDIR) $(DESTDIR)$(SYSCONFDIR)/init.d $(DESTDIR)$(UNITDIR)
 	install -m 755 $(B)/xvmsg-worker $(DESTDIR)$(LIBEXECDIR)/
 	install -m 755 $(B)/xvmsgd $(DESTDIR)$(SBINDIR)/
-	sed 's,@SBINDIR@,$(SBINDIR),' dom0/init/xvmsgd > $(DESTDIR)$(SYSCONFDIR)/init.d/xvmsgd
+	$(INIT_SED) dom0/init/xvmsgd > $(DESTDIR)$(SYSCONFDIR)/init.d/xvmsgd
 	chmod 755 $(DESTDIR)$(SYSCONFDIR)/init.d/xvmsgd
-	install -d -m 755 $(DESTDIR)$(SYSCONFDIR)/xen-virtio-msg/devices $(DESTDIR)$(SYSCONFDIR)/xen-virtio-msg/guests
+	$(INIT_SED) dom0/init/xvmsgd.service > $(DESTDIR)$(UNITDIR)/xvmsgd.service
+	chmod 644 $(DESTDIR)$(UNITDIR)/xvmsgd.service
+	install -d -m 755 $(XVM_ETC)/devices $(XVM_ETC)/guests
+	[ -e $(XVM_ETC)/xvmsgd.conf ] || { $(INIT_SED) dom0/init/xvmsgd.conf > $(XVM_ETC)/xvmsgd.conf; chmod 644 $(XVM_ETC)/xvmsgd.conf; }
 
 .PHONY: install-dom0

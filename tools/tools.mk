@@ -14,6 +14,8 @@ install-tools: $(B)/xvmsg
 	install -m 755 $(B)/xvmsg $(DESTDIR)$(SBINDIR)/
 	install -m 644 docs/man/xvmsg.1 $(DESTDIR)$(MANDIR)/man1/
 	install -m 644 docs/man/xen-virtio-msg.cfg.5 $(DESTDIR)$(MANDIR)/man5/
+	sed 's,@SYSCONFDIR@,$(SYSCONFDIR),' docs/man/xvmsgd.conf.5 > $(DESTDIR)$(MANDIR)/man5/xvmsgd.conf.5
+	chmod 644 $(DESTDIR)$(MANDIR)/man5/xvmsgd.conf.5
 	install -m 644 tools/xvmsg.bash-completion $(DESTDIR)$(COMPLETIONDIR)/xvmsg
 	install -m 644 docs/man/xvmsgd.8 $(DESTDIR)$(MANDIR)/man8/
 

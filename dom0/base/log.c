@@ -44,6 +44,11 @@ bool log_allow(struct log_bucket *bucket, uint64_t now_ms, uint32_t *dropped)
 	return true;
 }
 
+void log_to_stderr(void)
+{
+	log_to(sink_stderr, NULL);
+}
+
 void log_to_syslog(const char *ident)
 {
 	openlog(ident, LOG_PID, LOG_DAEMON);

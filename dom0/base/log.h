@@ -25,6 +25,7 @@ struct log_bucket {
 bool log_allow(struct log_bucket *bucket, uint64_t now_ms, uint32_t *dropped);
 
 /* Where lines go. The default is stderr, level LOG_INFO and more urgent. */
+void log_to_stderr(void);
 void log_to_syslog(const char *ident);
 void log_to(void (*sink)(void *arg, int level, const char *line), void *arg);
 void log_set_level(int level);

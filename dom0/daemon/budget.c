@@ -8,7 +8,8 @@ static u32 least(u32 a, u32 b)
 
 int xvm_budget_take(struct xvm_budget *budget, u32 *held, u32 pages, u32 *left)
 {
-	u32 host = budget->total_pages - budget->used_pages;
+	/* A limit that was lowered takes nothing back. */
+	u32 host = budget->used_pages < budget->total_pages ? budget->total_pages - budget->used_pages : 0;
 	u32 guest = *held < budget->guest_pages ? budget->guest_pages - *held : 0;
 
 	*left = least(host, guest);

@@ -15,6 +15,7 @@
 #include "ctl.h"
 #include "daemon.h"
 #include "worker.h"
+#include "../base/notify.h"
 #include "../../xen/user/xen.h"
 
 #define STORE_LIMIT_S 10	/* for xenstored to answer at start */
@@ -24,6 +25,9 @@ static struct {
 	struct xvm_ctl *ctl;
 	struct event *store_event, *on_child, *on_term, *on_int, *on_hup, *stop_limit;
 	int store_fd, pid_fd, ready_fd, status;
+	bool running;			/* the log is open, nobody reads stderr */
+	int argc;
+	char **argv;
 	FILE *log;
 	char pid_path[128], ctl_path[128];
 } self = { .pid_fd = -1, .ready_fd = -1 };
@@ -55,26 +59,31 @@ static bool log_is_file(void)
 	return strcmp(self.daemon.options.log, "syslog") && strcmp(self.daemon.options.log, "stderr");
 }
 
+/* After a failure lines go where they went. */
 static int open_log(void)
 {
 	const char *where = self.daemon.options.log;
-	FILE *log;
+	FILE *log = NULL;
 
 	log_set_level(self.daemon.options.verbose ? LOG_DEBUG : LOG_INFO);
-	if (!strcmp(where, "syslog"))
+	if (log_is_file()) {
+		log = fopen(where, "ae");
+		if (!log && self.running)
+			log_err("log file %s cannot be opened: %s", where, strerror(errno));
+		else if (!log)
+			fprintf(stderr, "xvmsgd: log file %s cannot be opened: %s\n", where, strerror(errno));
+		if (!log)
+			return -1;
+		setlinebuf(log);
+		log_to(log_to_file, NULL);
+	} else if (!strcmp(where, "stderr")) {
+		log_to_stderr();
+	} else {
 		log_to_syslog("xvmsgd");
-	if (!log_is_file())
-		return 0;
-	log = fopen(where, "ae");
-	if (!log) {
-		fprintf(stderr, "xvmsgd: log file %s cannot be opened: %s\n", where, strerror(errno));
-		return -1;
 	}
-	setlinebuf(log);
 	if (self.log)
 		fclose(self.log);
 	self.log = log;
-	log_to(log_to_file, NULL);
 	return 0;
 }
 
@@ -147,6 +156,9 @@ static void say_ready(void)
 {
 	int null;
 
+	self.running = true;
+	if (service_notify("READY=1") < 0)
+		log_warn("the service manager cannot be told that this start is complete");
 	if (self.ready_fd < 0)
 		return;
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -215,6 +227,7 @@ static void on_stop(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	log_line(LOG_NOTICE, "stopping");
+	service_notify("STOPPING=1");
 	event_add(self.stop_limit, &limit);
 	xvm_guests_stop(arg);
 }
@@ -232,13 +245,31 @@ static void on_stop_limit(evutil_socket_t fd, short what, void *arg)
 	on_stopped(arg);
 }
 
-static void on_reopen(evutil_socket_t fd, short what, void *arg)
+static void take_limits(struct xvm_daemon *d)
 {
+	d->budget.total_pages = d->options.pages_total;
+	d->budget.guest_pages = d->options.pages_per_guest;
+}
+
+static void say_to_log(const char *line)
+{
+	log_line(LOG_NOTICE, "%s", line);
+}
+
+/* The log file is opened again in any case: it may have been rotated. */
+static void on_reload(evutil_socket_t fd, short what, void *arg)
+{
+	struct xvm_daemon *d = arg;
+
 	(void)fd;
 	(void)what;
-	(void)arg;
-	if (log_is_file())
-		open_log();
+	service_notify("RELOADING=1");
+	xvm_options_reload(self.argc, self.argv, &d->options, say_to_log);
+	take_limits(d);
+	if (!d->options.foreground && !strcmp(d->options.log, "stderr"))
+		log_warn("nobody reads stderr of a process in the background");
+	open_log();
+	service_notify("READY=1");
 }
 
 /* ---- start and end ---- */
@@ -288,7 +319,7 @@ static int open_events(void)
 	self.on_child = add_signal(SIGCHLD, on_child);
 	self.on_term = add_signal(SIGTERM, on_stop);
 	self.on_int = add_signal(SIGINT, on_stop);
-	self.on_hup = add_signal(SIGHUP, on_reopen);
+	self.on_hup = add_signal(SIGHUP, on_reload);
 	self.stop_limit = evtimer_new(d->base, on_stop_limit, d);
 	if (!d->settle || !self.store_event || !self.on_child || !self.on_term || !self.on_int || !self.on_hup ||
 	    !self.stop_limit)
@@ -301,8 +332,7 @@ static int start(void)
 	struct xvm_daemon *d = &self.daemon;
 	int err;
 
-	d->budget = (struct xvm_budget){ .total_pages = d->options.pages_total,
-					 .guest_pages = d->options.pages_per_guest };
+	take_limits(d);
 	d->stopped = on_stopped;
 	d->base = event_base_new();
 	if (!d->base)
@@ -361,6 +391,24 @@ static void finish(void)
 		fclose(self.log);
 	if (self.pid_fd >= 0 && !self.status)
 		unlink(self.pid_path);
+	xvm_options_free(&d->options);
+}
+
+static void say_to_stderr(const char *line)
+{
+	fprintf(stderr, "xvmsgd: %s\n", line);
+}
+
+/* Whether there is anything to run; else *status is what this process ends with. */
+static bool take_options(int argc, char **argv, int *status)
+{
+	struct xvm_options *options = &self.daemon.options;
+	enum xvm_options_result result = xvm_options_parse(argc, argv, options, say_to_stderr);
+
+	*status = result == XVM_OPTIONS_WRONG ? 2 : 0;
+	self.argc = argc;
+	self.argv = argv;
+	return result == XVM_OPTIONS_RUN && !options->check;
 }
 
 int main(int argc, char **argv)
@@ -368,13 +416,9 @@ int main(int argc, char **argv)
 	struct xvm_daemon *d = &self.daemon;
 
 	hold_standard_streams();
-	switch (xvm_options_parse(argc, argv, &d->options)) {
-	case XVM_OPTIONS_EXIT:
-		return 0;
-	case XVM_OPTIONS_WRONG:
-		return 2;
-	default:
-		break;
+	if (!take_options(argc, argv, &self.status)) {
+		xvm_options_free(&d->options);
+		return self.status;
 	}
 	snprintf(self.pid_path, sizeof(self.pid_path), "%s/xvmsgd.pid", d->options.run_dir);
 	snprintf(self.ctl_path, sizeof(self.ctl_path), "%s/xvmsgd.sock", d->options.run_dir);

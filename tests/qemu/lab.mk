@@ -21,6 +21,7 @@ ifeq ($(LAB_STANDIN),)
 	@rm -rf $(B)/stage.new
 	@$(MAKE) -j$(shell nproc) --no-print-directory B=$(B)/lab/build PREFIX=/usr all
 	@$(MAKE) --no-print-directory B=$(B)/lab/build PREFIX=/usr DESTDIR=$(abspath $(B))/stage.new install
+	@echo 'log = /var/log/xvmsgd.log' >> $(B)/stage.new/etc/xen-virtio-msg/xvmsgd.conf	# cases read it
 	@$(MAKE) --no-print-directory modules
 	@$(MAKE) --no-print-directory B=$(B)/lab/build hostile
 	@diff -rq $(B)/stage.new $(B)/stage >/dev/null 2>&1 && rm -r $(B)/stage.new || { rm -rf $(B)/stage; mv $(B)/stage.new $(B)/stage; }
