@@ -8,6 +8,7 @@ SBINDIR = $(PREFIX)/sbin
 BINDIR = $(PREFIX)/bin
 LIBEXECDIR = $(PREFIX)/libexec/xen-virtio-msg
 MANDIR = $(PREFIX)/share/man
+DOCDIR = $(PREFIX)/share/doc/xen-virtio-msg
 COMPLETIONDIR = $(PREFIX)/share/bash-completion/completions
 SYSCONFDIR ?= /etc
 UNITDIR ?= $(PREFIX)/lib/systemd/system

@@ -23,3 +23,16 @@ modules:
 
 modules-clean:
 	rm -rf $(abspath $(B))/domU
+
+# Source for DKMS. Guests need nothing else of this tree.
+DKMS_DIR = $(DESTDIR)$(PREFIX)/src/xen-virtio-msg-$(VERSION)
+#: make install-domU install the guest module's source for DKMS; then: dkms install xen-virtio-msg/VERSION
+.PHONY: install-domU
+install-domU:
+	install -d $(DKMS_DIR)/domU $(DKMS_DIR)/xen/proto $(DKMS_DIR)/include/xvmsg
+	install -m 644 domU/*.[ch] $(DKMS_DIR)/domU/
+	install -m 644 xen/proto/*.[ch] $(DKMS_DIR)/xen/proto/
+	install -m 644 include/xvmsg/*.h $(DKMS_DIR)/include/xvmsg/
+	install -m 644 domU/Kbuild $(DKMS_DIR)/
+	sed 's,@VERSION@,$(VERSION),' domU/dkms.conf > $(DKMS_DIR)/dkms.conf
+	chmod 644 $(DKMS_DIR)/dkms.conf

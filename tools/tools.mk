@@ -10,7 +10,7 @@ all: $(B)/xvmsg
 install: install-tools
 install-tools: $(B)/xvmsg
 	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8 \
-		$(DESTDIR)$(COMPLETIONDIR)
+		$(DESTDIR)$(COMPLETIONDIR) $(DESTDIR)$(DOCDIR)/examples
 	install -m 755 $(B)/xvmsg $(DESTDIR)$(SBINDIR)/
 	install -m 644 docs/man/xvmsg.1 $(DESTDIR)$(MANDIR)/man1/
 	install -m 644 docs/man/xen-virtio-msg.cfg.5 $(DESTDIR)$(MANDIR)/man5/
@@ -18,5 +18,9 @@ install-tools: $(B)/xvmsg
 	chmod 644 $(DESTDIR)$(MANDIR)/man5/xvmsgd.conf.5
 	install -m 644 tools/xvmsg.bash-completion $(DESTDIR)$(COMPLETIONDIR)/xvmsg
 	install -m 644 docs/man/xvmsgd.8 $(DESTDIR)$(MANDIR)/man8/
+	install -m 644 docs/examples/* $(DESTDIR)$(DOCDIR)/examples/
 
-.PHONY: install-tools
+.PHONY: install-tools deb
+#: make deb          Debian packages of daemon and tools, guest module (DKMS) and documentation, in build/deb
+deb:
+	@B=$(B) tools/debian/build $(VERSION)
