@@ -128,6 +128,8 @@ struct xvm_chan {
 	u32 epoch;			/* times the rings started anew */
 	u32 why, detail;		/* set with it: XVM_ERR_* */
 	bool tx_waiting;		/* someone armed the ring for room */
+	struct delayed_work stall_work;	/* queued then: it is to come before this is done, */
+	u32 stall_cons;			/* or at least something is to be taken beyond this */
 	struct list_head kicks;		/* devices with kick_bits */
 	wait_queue_head_t room_wq;
 

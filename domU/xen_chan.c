@@ -37,6 +37,7 @@ static void say_why(struct xvm_conn *conn, u32 reason, u32 detail)
 		[XVM_ERR_RECORD] = "a record's length is out of bounds: ",
 		[XVM_ERR_CREDIT] = "the peer sent more requests than agreed, token ",
 		[XVM_ERR_INTERNAL] = "internal error ",
+		[XVM_ERR_STALLED] = "the peer takes no messages, and an event waits; seconds: ",
 	};
 
 	if (reason < ARRAY_SIZE(why) && why[reason])
@@ -104,6 +105,42 @@ static int put_locked(struct xvm_conn *conn, const u8 *msg, u32 len, bool answer
 	return err;
 }
 
+static u32 taken(struct xvm_chan *chan)
+{
+	return xvm_shm_load32(chan->control->vaddr + XVM_CTRL_DRV_CONS);
+}
+
+/* Delivery of events is bounded where the dialect says so; tx_lock is held. */
+static void watch_room(struct xvm_conn *conn)
+{
+	struct xvm_chan *chan = &conn->chan;
+	u32 seconds = xvm_dialect_rules(conn->pick.dialect)->event_seconds;
+
+	chan->tx_waiting = true;
+	if (!seconds || delayed_work_pending(&chan->stall_work))
+		return;
+	chan->stall_cons = taken(chan);
+	schedule_delayed_work(&chan->stall_work, seconds * HZ);
+}
+
+/* Where the peer is, is only compared: one that lies keeps itself waiting. */
+static void stall_work(struct work_struct *work)
+{
+	struct xvm_conn *conn = container_of(work, struct xvm_conn, chan.stall_work.work);
+	struct xvm_chan *chan = &conn->chan;
+	unsigned long flags;
+
+	spin_lock_irqsave(&chan->tx_lock, flags);
+	if (!chan->dead && chan->tx_waiting) {
+		if (taken(chan) == chan->stall_cons)
+			break_locked(conn, XVM_ERR_STALLED,
+				     xvm_dialect_rules(conn->pick.dialect)->event_seconds);
+		else
+			watch_room(conn);
+	}
+	spin_unlock_irqrestore(&chan->tx_lock, flags);
+}
+
 /* As above; without room, has asked to be told when the longest message fits. */
 static int put_or_arm(struct xvm_conn *conn, const u8 *msg, u32 len)
 {
@@ -112,7 +149,7 @@ static int put_or_arm(struct xvm_conn *conn, const u8 *msg, u32 len)
 
 	if (err != -ENOSPC)
 		return err;
-	chan->tx_waiting = true;
+	watch_room(conn);
 	if (xvm_ring_tx_arm(&chan->tx, chan->tx.max_msg))
 		err = put_locked(conn, msg, len, false);
 	return err;
@@ -513,6 +550,7 @@ void xvm_chan_pause(struct xvm_conn *conn)
 	WRITE_ONCE(conn->shut, true);
 	smp_store_release(&chan->epoch, chan->epoch + 1);
 	chan->tx_waiting = false;
+	cancel_delayed_work(&chan->stall_work);
 	/* Every queue is looked at when the gate opens. */
 	forget_all_kicks(chan);
 	spin_unlock_irqrestore(&chan->tx_lock, flags);
@@ -555,6 +593,7 @@ int xvm_chan_init(struct xvm_conn *conn)
 	INIT_LIST_HEAD(&chan->kicks);
 	init_waitqueue_head(&chan->room_wq);
 	INIT_WORK(&chan->break_work, break_work);
+	INIT_DELAYED_WORK(&chan->stall_work, stall_work);
 	chan->rx_buf = kzalloc(conn->pick.max_message, GFP_KERNEL);
 	if (!chan->rx_buf)
 		return -ENOMEM;
@@ -576,6 +615,7 @@ void xvm_chan_fini(struct xvm_conn *conn)
 	if (chan->port[0].irq)
 		xvm_chan_break(conn, XVM_ERR_CLOSED, 0);
 	end_ports(chan);
+	cancel_delayed_work_sync(&chan->stall_work);
 	flush_work(&chan->break_work);
 	xvm_gmem_retire(chan->control);
 	xvm_gmem_retire(chan->drv);

@@ -113,6 +113,11 @@ bool bus_failed(const struct bus *bus, uint32_t *reason, uint32_t *detail)
 	return bus->reason != XVM_ERR_NONE && bus->reason != XVM_ERR_CLOSED;
 }
 
+bool bus_stalled(const struct bus *bus)
+{
+	return bus->stalled;
+}
+
 void bus_ready(struct bus_num *n)
 {
 	if (n->ready)
@@ -322,6 +327,7 @@ bool bus_pass(struct bus *bus)
 	trace_flush(bus);	/* when the driver side has its answers */
 	if (!bus->connected)
 		return bus->ready;
+	event_watch(bus);
 	/* What is only held back for room must not keep us spinning. */
 	for (n = bus->ready; n && !more; n = n->ready_next)
 		more = n->again || n->drained || !bus->held;

@@ -76,6 +76,12 @@ bool bus_arm(struct bus *bus);
  */
 bool bus_failed(const struct bus *bus, uint32_t *reason, uint32_t *detail);
 
+/*
+ * Once true, the driver side stands still and the connection is to end as if
+ * the worker had died: it can be taken up again when the driver side goes on.
+ */
+bool bus_stalled(const struct bus *bus);
+
 /* Drops the connection in good order and removes every device; bus_idle says when it is done. */
 void bus_stop(struct bus *bus);
 bool bus_idle(const struct bus *bus);

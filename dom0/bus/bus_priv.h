@@ -87,6 +87,9 @@ struct bus {
 	struct xvm_ring_rx rx;
 	struct xvm_ring_tx tx;
 	bool held;			/* an event waits for room */
+	struct xvm_aio_req room_timer;	/* room_waits: it has waited since the driver side had taken room_cons */
+	bool room_waits, stalled;
+	u32 room_cons;
 	u8 *in, *out;			/* max_message each */
 	u8 *pool_mem;
 	struct bus_req *pool;		/* free ones */
@@ -175,6 +178,8 @@ void area_forget_all(struct bus_num *n);
 /* ---- event.c ---- */
 /* Sends what n owes as far as there is room; true: nothing is owed any more. */
 bool event_flush(struct bus_num *n);
+/* At the end of a pass: one that waits for room waits for so long only, where the dialect has a bound. */
+void event_watch(struct bus *bus);
 
 /* ---- trace.c ---- */
 void trace_add(struct bus *bus, bool to_driver, const u8 *msg, u32 len);

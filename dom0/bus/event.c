@@ -5,6 +5,7 @@
  * lost, repeats merge.
  */
 #include "bus_priv.h"
+#include "../../include/xvmsg/xenbus.h"
 
 static bool send_device(struct bus_num *n)
 {
@@ -37,6 +38,47 @@ static bool send_used(struct bus_num *n, u32 index)
 {
 	return bus_event(n->bus, xvm_msg_put_u32(n->bus->out, 0, VIRTIO_MSG_EVENT_USED, n->num,
 						 index));
+}
+
+static u32 taken(const struct bus *bus)
+{
+	return xvm_shm_load32(bus->link.control + XVM_CTRL_DEV_CONS);
+}
+
+/*
+ * A guest that is paused looks the same, and must not lose its devices: where
+ * they can be kept, the driver side connects again when it runs again.
+ */
+static void stall(struct bus *bus)
+{
+	if (bus->link.bus_features & XVM_BUS_F_KEEP)
+		bus->stalled = true;
+	else
+		bus_fail(bus, XVM_ERR_STALLED, bus->rules->event_seconds);
+}
+
+static void room_timer_done(struct xvm_aio_req *req, int result)
+{
+	struct bus *bus = (struct bus *)((char *)req - offsetof(struct bus, room_timer));
+
+	(void)result;
+	bus->room_waits = false;
+	if (bus->connected && bus->held && taken(bus) == bus->room_cons)
+		stall(bus);
+	else
+		event_watch(bus);
+}
+
+/* Delivery is bounded: docs/protocol.md, section 14. Where the driver side is, is only compared. */
+void event_watch(struct bus *bus)
+{
+	u32 seconds = bus->rules->event_seconds;
+
+	if (!bus->connected || !bus->held || bus->room_waits || !seconds)
+		return;
+	bus->room_cons = taken(bus);
+	bus->room_timer.done = room_timer_done;
+	bus->room_waits = !xvm_aio_timer(bus->aio, &bus->room_timer, seconds * 1000);
 }
 
 bool event_flush(struct bus_num *n)

@@ -148,6 +148,11 @@ static void check_end(struct worker *w)
 		w->stopping = true;
 		bus_stop(w->bus);
 	}
+	if (!w->stopping && bus_stalled(w->bus)) {
+		log_err("domain %u: took no message while an event waited; its connection ends until it runs again",
+			w->domid);
+		w->done = true;
+	}
 	if (w->stopping && bus_idle(w->bus))
 		w->done = true;
 }

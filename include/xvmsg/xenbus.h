@@ -100,5 +100,6 @@
 #define XVM_ERR_CREDIT			3	/* more requests outstanding than agreed; detail: the token */
 #define XVM_ERR_CLOSED			4	/* orderly end, no fault */
 #define XVM_ERR_INTERNAL		5	/* this side failed by its own doing */
+#define XVM_ERR_STALLED			6	/* an event waited, nothing was taken; detail: for how many seconds */
 
 #endif

@@ -13,6 +13,7 @@
 #include "../support/drv_life.h"
 #include "../support/tap.h"
 #include "../support/toy.h"
+#include <signal.h>
 
 #define NUM 5u
 #define AREA 1u
@@ -213,6 +214,66 @@ static void test_small(void **state)
 	judged("01 09 ", "01 18 ");
 }
 
+static void discard(u8 *msg, u32 len)
+{
+	u32 discarded = drv.discarded;
+
+	tap_inject(msg, len);
+	DRV_UNTIL(&drv, drv.discarded == discarded + 1);
+	drv_life_io(&life, 0);
+}
+
+/* What has a fault in its header, or is no message of this side, changes nothing. */
+static void test_malformed(void **state)
+{
+	u32 len, answers, used;
+	u8 msg[64];
+
+	(void)state;
+	assert_true(drv_life_start(&life, WANTED));
+	drv.suspicious = true;
+	answers = drv.answers;
+	used = drv.used_events;
+	len = xvm_msg_put_u32(msg, 0, VIRTIO_MSG_EVENT_USED, NUM, 0);
+	xvm_msg_finish(msg, false, 0);
+	discard(msg, 4);
+	discard(msg, len - 1);
+	msg[VIRTIO_MSG_HDR_ID] = VIRTIO_MSG_EVENT_AVAIL;
+	discard(msg, len);
+	msg[VIRTIO_MSG_HDR_ID] = 0x7f;
+	discard(msg, len);
+	msg[VIRTIO_MSG_HDR_ID] = VIRTIO_MSG_GET_VQUEUE;
+	discard(msg, len);
+	xvm_msg_finish(msg, true, drv.token);
+	discard(msg, len);
+	assert_int_equal(drv.answers, answers);
+	/* Those of the I/O in between. */
+	assert_true(drv.used_events - used <= drv.discarded + 1);
+	drv.suspicious = false;
+}
+
+/* A device side that stands still: the request has failed, a reset makes the device usable again. */
+static void test_no_answer(void **state)
+{
+	u32 answers;
+	u8 order = TOY_CHANGE;
+
+	(void)state;
+	assert_true(drv_life_start(&life, WANTED));
+	drv_life_io(&life, 0);
+	answers = drv.answers;
+	drv.patience_ms = 50;
+	assert_int_equal(kill(rig.pid, SIGSTOP), 0);
+	assert_false(drv_life_write_config(&life, 0, &order, 1));
+	assert_int_equal(drv.answers, answers);
+	assert_int_equal(kill(rig.pid, SIGCONT), 0);
+	drv.patience_ms = 0;
+	/* Late, and nobody's: not taken for the answer of what is asked next. */
+	assert_true(drv_life_start(&life, WANTED));
+	assert_true(drv.answers > answers + 1);
+	drv_life_io(&life, 0);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, start, stop)
 
 int main(void)
@@ -221,7 +282,7 @@ int main(void)
 		CASE(test_life), CASE(test_config),
 		cmocka_unit_test_setup_teardown(test_stale, start, stop_stale), CASE(test_queues),
 		CASE(test_no_ring_reset), CASE(test_refused), CASE(test_needs_reset),
-		CASE(test_removal),
+		CASE(test_removal), CASE(test_malformed), CASE(test_no_answer),
 		cmocka_unit_test_setup_teardown(test_small, start_small, stop),
 	};
 

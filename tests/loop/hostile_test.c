@@ -7,10 +7,11 @@
 /* LINK: dom0/base dom0/virtio dom0/dev dom0/bus dom0/worker/aio.c dom0/worker/worker.c */
 /* LINK: dom0/worker/control.c dom0/worker/types.c xen/proto tests/support/rig.c tests/support/drv.c */
 /* LINK: tests/support/drv_vq.c tests/support/drv_blk.c */
-/* LIBS: -l:liburing.a */
+/* LIBS: -l:liburing.a -Wl,--wrap=xvm_aio_timer */
 /* TIME: 240 */
 #include "../support/test.h"
 #include "../support/drv_vq.h"
+#include "../../dom0/virtio/aio.h"
 #include "../../dom0/virtio/vdev.h"
 #include "../../xen/proto/addr.h"
 #include "../../xen/proto/page.h"
@@ -19,6 +20,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -322,24 +324,45 @@ static void test_bad_queues(void **state)
 /* ---- floods ---- */
 
 /* Nobody listens, a small ring fills with events; answers still fit, and nothing is lost after. */
-static void test_deaf(void **state)
+/* From now on the driver takes no message; it has a device to make requests of. */
+static void go_deaf(struct drv_vq *vq)
 {
-	struct xvm_msg_event_avail kick = { 0 };
-	u8 msg[16];
-	struct drv_seg seg;
-	struct drv_vq vq;
-	u32 i, len, got = 0;
-
-	(void)state;
 	drv_start_with(&drv, &rig, 0, VIRTIO_MSG_OFFER_BYTES, 7);
 	rig_add_rng(&rig, 3);
 	rig_area_new(&rig, 1, 16);
 	assert_int_equal(drv_area_add(&drv, 1, 3, 16), XVM_STATUS_OK);
 	drv_negotiate(&drv, 3, XVM_F_VERSION_1 | XVM_F_ACCESS_PLATFORM);
-	drv_vq_setup(&vq, &drv, 3, 0, 64, 1, 0, false);
+	drv_vq_setup(vq, &drv, 3, 0, 64, 1, 0, false);
 	drv_set_status(&drv, 3, 15);
 	drv.deaf = true;
-	seg = (struct drv_seg){ xvm_addr_make(1, 32768), 8, true };
+}
+
+/* As long as it takes until a request ends and nothing tells of it: an event waits. */
+static void fill_events(struct drv_vq *vq)
+{
+	struct drv_seg seg = { xvm_addr_make(1, 32768), 8, true };
+	u32 len, told, silent = 0;
+
+	while (silent < 8) {
+		told = xvm_shm_load32(rig.control + XVM_CTRL_DEV_PROD);
+		assert_true(drv_vq_add(vq, &seg, 1) >= 0);
+		drv_vq_force_kick(vq);
+		DRV_UNTIL(&drv, drv_vq_get(vq, &len) >= 0);
+		drv_poll(&drv, 5);
+		silent = told == xvm_shm_load32(rig.control + XVM_CTRL_DEV_PROD) ? silent + 1 : 0;
+	}
+}
+
+static void test_deaf(void **state)
+{
+	struct drv_seg seg = { xvm_addr_make(1, 32768), 8, true };
+	struct xvm_msg_event_avail kick = { 0 };
+	u32 i, len, got = 0;
+	struct drv_vq vq;
+	u8 msg[16];
+
+	(void)state;
+	go_deaf(&vq);
 	for (i = 0; i < 2000; i++) {
 		while (drv_vq_get(&vq, &len) >= 0)
 			got++;
@@ -373,6 +396,89 @@ static void test_deaf(void **state)
 			drv_poll(&drv, 1);
 	}
 	drv_sync(&drv);
+}
+
+/* Time is 60 times as fast for a worker that is about to wait for a minute. */
+int __real_xvm_aio_timer(struct xvm_aio *aio, struct xvm_aio_req *req, unsigned int ms);
+int __wrap_xvm_aio_timer(struct xvm_aio *aio, struct xvm_aio_req *req, unsigned int ms);
+static bool fast;
+
+int __wrap_xvm_aio_timer(struct xvm_aio *aio, struct xvm_aio_req *req, unsigned int ms)
+{
+	return __real_xvm_aio_timer(aio, req, fast && ms == 60000 ? 1000 : ms);
+}
+
+/* An event that waits for ever: the draft has a bound for it, pr28 has not. */
+static void test_stalled(void **state)
+{
+	struct drv_vq vq;
+
+	(void)state;
+	fast = true;
+	go_deaf(&vq);
+	fast = false;
+	fill_events(&vq);
+	if (!drv.rules->event_seconds) {
+		usleep(1500000);
+		assert_int_equal(rig_stats(&rig)->devices, 1);
+		drv.deaf = false;
+		drv_sync(&drv);
+		drv_stop(&drv);
+		return;
+	}
+	expect_dropped(XVM_ERR_STALLED, 60);
+}
+
+/* It takes a message now and then: slow is not stalled. */
+static void test_slow(void **state)
+{
+	struct drv_vq vq;
+	u8 buf[512];
+	u32 i;
+
+	(void)state;
+	fast = true;
+	go_deaf(&vq);
+	fast = false;
+	fill_events(&vq);
+	for (i = 0; i < 15; i++) {
+		assert_true(xvm_ring_rx_get(&drv.rx, buf, sizeof(buf)) > 0);
+		xvm_ring_rx_publish(&drv.rx);
+		usleep(100000);
+	}
+	assert_int_equal(rig_stats(&rig)->devices, 1);
+	drv.deaf = false;
+	drv_sync(&drv);
+	drv_stop(&drv);
+}
+
+/* Where devices can be kept, it is the worker that ends, as if it had died. */
+static void test_stalled_and_kept(void **state)
+{
+	struct drv_vq vq;
+	int status;
+
+	(void)state;
+	rig_keep_fd = memfd_create("keep", MFD_CLOEXEC);
+	assert_return_code(ftruncate(rig_keep_fd, XVM_KEEP_BYTES), errno);
+	fast = true;
+	go_deaf(&vq);
+	fast = false;
+	fill_events(&vq);
+	if (drv.rules->event_seconds) {
+		RIG_UNTIL(&rig, rig.eof);
+		assert_int_equal(rig.fail_reason, 0);
+		assert_int_equal(rig.logs, 1);
+		assert_int_equal(waitpid(rig.pid, &status, 0), rig.pid);
+		assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+		drv.deaf = false;
+		drv_join_again(&drv);
+	}
+	drv.deaf = false;
+	drv_sync(&drv);
+	drv_stop(&drv);
+	close(rig_keep_fd);
+	rig_keep_fd = -1;
 }
 
 static u32 ms_of_clock(void)
@@ -488,7 +594,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_bad_chains, start, stop),
 		cmocka_unit_test_setup_teardown(test_foreign_area, start, stop),
 		cmocka_unit_test_setup_teardown(test_bad_queues, start, stop),
-		cmocka_unit_test_teardown(test_deaf, stop),
+		cmocka_unit_test_teardown(test_deaf, stop), cmocka_unit_test(test_stalled),
+		cmocka_unit_test(test_slow), cmocka_unit_test(test_stalled_and_kept),
 		cmocka_unit_test_setup_teardown(test_state_flood, start, stop),
 		cmocka_unit_test_setup_teardown(test_idle, start, stop),
 		cmocka_unit_test_setup_teardown(test_noise, start, stop),

@@ -20,6 +20,8 @@ struct drv {
 	u8 answer[512];			/* the last one that was waited for */
 	u32 answer_len;
 	bool deaf;			/* consume nothing */
+	bool suspicious;		/* the device side may send faults: they are discarded */
+	u32 discarded, patience_ms;	/* how many; for an answer, 0: the test fails without one */
 	u16 awaited;			/* token; 0: none */
 	bool answered;
 	struct xvm_msg_request_failed failed;	/* REQUEST_FAILED in its place: token not 0 */
@@ -60,7 +62,7 @@ int drv_put(struct drv *drv, const void *msg, u32 len);
 u16 drv_send(struct drv *drv, u8 *msg, u32 len);
 /*
  * Sends and waits: the answer is in drv->answer. Returns its length; 0 for
- * REQUEST_FAILED (drv->failed). Asserts that one of the two comes.
+ * REQUEST_FAILED (drv->failed), or if neither has come within drv->patience_ms.
  */
 u32 drv_ask(struct drv *drv, u8 *msg, u32 len);
 /* Sends a well-formed PING and sees it answered: all before it has been handled. */

@@ -153,8 +153,9 @@ bool drv_life_write_config(struct drv_life *life, u32 off, const void *data, u32
 		m.generation = life->drv->rules->generation_checked ? life->generation : 0;
 		m.length = len;
 		m.data = data;
-		drv_ask(life->drv, msg, xvm_msg_put_config(msg, VIRTIO_MSG_SET_CONFIG, life->dev,
-							   &m));
+		if (!drv_ask(life->drv, msg, xvm_msg_put_config(msg, VIRTIO_MSG_SET_CONFIG,
+								life->dev, &m)))
+			return false;
 		assert_int_equal(xvm_msg_get_config(life->drv->answer, life->drv->answer_len, true,
 						    &m), 0);
 		if (m.length == len) {

@@ -37,7 +37,7 @@ bool drv_life_queue(struct drv_life *life, u16 index, u16 size);
 bool drv_life_queue_again(struct drv_life *life, u16 index, u16 size);
 /* Reads all of the configuration at one generation. */
 bool drv_life_read_config(struct drv_life *life);
-/* With the newest generation; refused for a stale one: reads and tries again. */
+/* With the newest generation; refused for a stale one: reads and tries again. False too without an answer. */
 bool drv_life_write_config(struct drv_life *life, u32 off, const void *data, u32 len);
 /* One buffer for the device to write, notified; waits until it is back. */
 void drv_life_io(struct drv_life *life, u16 index);

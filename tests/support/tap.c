@@ -13,6 +13,8 @@ int __wrap_xvm_ring_rx_get(struct xvm_ring_rx *rx, u8 *buf, u32 cap);
 
 static struct xvm_observer *observer;
 static pid_t owner;
+static u8 injected[512];
+static u32 injected_len;
 
 static bool observed(void)
 {
@@ -30,8 +32,15 @@ int __wrap_xvm_ring_tx_put(struct xvm_ring_tx *tx, const u8 *msg, u32 len, bool 
 
 int __wrap_xvm_ring_rx_get(struct xvm_ring_rx *rx, u8 *buf, u32 cap)
 {
-	int len = __real_xvm_ring_rx_get(rx, buf, cap);
+	int len;
 
+	if (injected_len && observed() && injected_len <= cap) {
+		len = (int)injected_len;
+		memcpy(buf, injected, injected_len);
+		injected_len = 0;
+		return len;
+	}
+	len = __real_xvm_ring_rx_get(rx, buf, cap);
 	if (len >= 0 && observed())
 		xvm_observer_feed(observer, XVM_SIDE_DEVICE, buf, (u32)len);
 	return len;
@@ -45,6 +54,12 @@ void tap_start(u32 max_message, u32 credits)
 
 	observer = xvm_observer_new(&config);
 	owner = getpid();
+}
+
+void tap_inject(const void *msg, u32 len)
+{
+	memcpy(injected, msg, len);
+	injected_len = len;
 }
 
 struct xvm_observer *tap_observer(void)

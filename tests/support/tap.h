@@ -14,6 +14,8 @@
 void tap_start(u32 max_message, u32 credits);
 /* Counts findings whose statements begin with one of the lists, "DEV BUS"; each is printed. */
 u32 tap_stop(const char *lists);
+/* The next record that is looked for is this one, as if the device side had sent it; not observed. */
+void tap_inject(const void *msg, u32 len);
 /* NULL: not started. */
 struct xvm_observer *tap_observer(void);
 

@@ -217,6 +217,9 @@ static enum outcome set_status(struct model *m, const u8 *msg, u32 len, u8 *out)
 	u32 status = xvm_msg_get_u32(msg);
 
 	(void)len;
+	/* A reset makes moot that one is needed; when it has waited it has said so already. */
+	if (!status && !m->blocked)
+		m->owes_config = m->news;
 	if (status)
 		status_set(m, status);
 	else if (sum(m->started))

@@ -88,6 +88,7 @@ static const struct xvm_dialect_rules rules[XVM_DIALECT_COUNT] = {
 		.vq_reset_negotiated = true,
 		.reset_polled = true,
 		.ids_opaque = true,
+		.event_seconds = 60,
 	},
 };
 

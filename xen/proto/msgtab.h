@@ -33,6 +33,7 @@ struct xvm_dialect_rules {
 	bool shm_by_page;		/* GET_SHM: the address is area and page in 32 bits; else a bus address */
 	bool windows_of_8;		/* GET_DEVICES: offset and count are multiples of 8 */
 	bool ids_opaque;		/* a transport request is routed, or failed, before its id is looked at */
+	u32 event_seconds;		/* an event waits for room so long while the other side takes nothing; 0: for ever */
 };
 
 enum xvm_side {
