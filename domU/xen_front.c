@@ -354,6 +354,18 @@ static void unwatch_back(struct xvm_bus *bus)
 
 /* -- Driver -- */
 
+/*
+ * A new offer comes on this state. After an unbind of ours Linux knows that it
+ * was Closed; what a driver in user space left in the store it does not know.
+ */
+static void begin(struct xenbus_device *xdev)
+{
+	if (xdev->state != XenbusStateInitialising)
+		xenbus_switch_state(xdev, XenbusStateInitialising);
+	else if (xenbus_read_driver_state(xdev->nodename) != XenbusStateInitialising)
+		xenbus_printf(XBT_NIL, xdev->nodename, "state", "%d", XenbusStateInitialising);
+}
+
 static int probe(struct xenbus_device *xdev, const struct xenbus_device_id *id)
 {
 	struct xvm_bus *bus = kzalloc(sizeof(*bus), GFP_KERNEL);
@@ -373,8 +385,7 @@ static int probe(struct xenbus_device *xdev, const struct xenbus_device_id *id)
 		return err;
 	}
 	xvm_stats_add(bus);
-	/* After an unbind our state is still Closed; a new offer comes on this. */
-	xenbus_switch_state(xdev, XenbusStateInitialising);
+	begin(xdev);
 	return 0;
 }
 
