@@ -151,7 +151,7 @@ static void prove(void)
 		front_must_open();
 	disk_down();
 	ret = disk_up();
-	if (ret && front_wait_dropped(1000)) {	/* it had not noticed yet */
+	if (ret && front_wait_dropped(10000)) {	/* it had not noticed yet */
 		front_must_open();
 		ret = disk_up();
 	}

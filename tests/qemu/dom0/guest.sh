@@ -36,7 +36,7 @@ name = "$gf_name"
 type = "$gf_type"
 kernel = "/lab/vmlinux"
 ramdisk = "/lab/guest.cpio"
-extra = "console=hvc0 quiet panic=1 nokaslr job=$gf_job ${LAB_standin:+standin} $gf_extra"
+extra = "console=hvc0 quiet panic=1 nokaslr job=$gf_job slow=$SLOW ${LAB_standin:+standin} $gf_extra"
 memory = $gf_mem
 vcpus = $gf_vcpus
 on_reboot = "$gf_reboot"

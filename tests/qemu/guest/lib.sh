@@ -13,7 +13,7 @@ step()
 }
 wait_until()
 {
-	wu_end=$(( $(cut -d. -f1 /proc/uptime) + $1 )); shift
+	wu_end=$(( $(cut -d. -f1 /proc/uptime) + $1 * SLOW )); shift
 	while ! "$@"; do
 		[ "$(cut -d. -f1 /proc/uptime)" -lt $wu_end ] || return 1
 		usleep 50000
@@ -47,10 +47,12 @@ stop()
 	sync
 	poweroff -f
 }
-# small_fio FILE [MB]: fio from the tools image on /run/t.
+# small_fio FILE [MB] [OPTION...]: fio from the tools image on /run/t.
 small_fio()
 {
-	/run/t/tools/ld-linux-x86-64.so.2 --library-path /run/t/tools /run/t/tools/fio --name=case --filename=$1 --size=${2:-3}m \
+	sf_file=$1 sf_mb=${2:-3}
+	[ $# -lt 2 ] && shift || shift 2
+	/run/t/tools/ld-linux-x86-64.so.2 --library-path /run/t/tools /run/t/tools/fio --name=case --filename=$sf_file --size=${sf_mb}m \
 		--rw=randwrite --bssplit=4k/60:16k/25:64k/15 --ioengine=libaio --iodepth=8 --direct=1 --verify=crc32c --do_verify=1 \
-		--verify_fatal=1 --thread --randseed=$$ > /run/fio.out 2>&1 || { tail -20 /run/fio.out; return 1; }
+		--verify_fatal=1 --thread --randseed=$$ "$@" > /run/fio.out 2>&1 || { tail -20 /run/fio.out; return 1; }
 }
