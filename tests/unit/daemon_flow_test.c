@@ -1378,7 +1378,7 @@ int main(int argc, char **argv)
 	close(fd);
 	failed = cmocka_run_group_tests(tests, NULL, NULL);
 	unlink(image);
-	rmdir(P("%s/guests", records));
-	rmdir(records);
+	if (system(P("rm -rf %s", records)))	/* with the records of guests that outlived their daemon */
+		failed = 1;
 	return failed;
 }
