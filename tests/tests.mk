@@ -28,7 +28,7 @@ endef
 
 .PHONY: check check-unit check-loop check-fuzz check-conformance fuzz fuzz-programs
 check-unit:
-	$(call check_suite,unit,$(UNIT_BIN),$(UNIT_SRC) tools/check-includes tools/check-docs)
+	$(call check_suite,unit,$(UNIT_BIN),$(UNIT_SRC) tools/check-includes tools/check-docs tests/flights/check)
 
 check-loop:
 	$(call check_suite,loop,$(LOOP_BIN),$(LOOP_SRC))
