@@ -15,8 +15,7 @@ case_main()
 	guest_file kpb pv disk="$(disk_entry $b)" disk="$(disk_entry $IMG/tools.img ro xvdb)"
 	for g in kpa kpb; do
 		must "guest start" guest_start $g
-		in_guest $g 30 'mount_disk && check_sums && wait_disk b && mount_disk b /run/t ro'
-		in_guest $g 10 'touch /run/loops; (while [ ! -e /run/end ]; do small_fio /mnt/fio.dat 2 && echo x >> /run/loops || { echo bad >> /run/bad; break; }; done; echo x > /run/ended) >/dev/null 2>&1 &'
+		io_loop $g
 	done
 	again 1
 	for i in 1 2 3; do
@@ -36,7 +35,7 @@ case_main()
 	must "start" xvmsgd_start
 	again 6
 	for g in kpa kpb; do
-		in_guest $g 90 'touch /run/end; n=0; while [ ! -e /run/ended ] && [ $n -lt 60 ]; do sleep 1; n=$((n + 1)); done; echo "fio rounds: $(wc -l < /run/loops)"; [ -e /run/ended ] && [ ! -e /run/bad ]'
+		io_loop_end $g
 		in_guest $g 30 'cat /sys/kernel/debug/xen-virtio-msg/*/stats | grep "reconnects 5"; check_sums && umount /mnt && umount /run/t'
 		must "power off" guest_off $g
 	done

@@ -102,8 +102,8 @@ driver_start()
 	! guest_id $g > /dev/null || guest_destroy $g || fail "$g cannot be destroyed"
 	cat /lab/guest.cpio /lab/driver.cpio > /data/driver.cpio
 	mkdir -p /data/driver && cp $IMG/small.img $IMG/tools.img /data/driver/
-	rm -f $img
-	must "image of the driver domain" mke2fs -q -t ext4 -d /data/driver $img 192m
+	rm -f $img	# by its path, or the shell takes busybox's, which knows no -d
+	must "image of the driver domain" /usr/sbin/mke2fs -q -t ext4 -d /data/driver $img 192m
 	rm -r /data/driver
 	guest_file $g $type mem=512 disk="$(disk_entry $img)"
 	sed -i 's,^ramdisk = .*,ramdisk = "/data/driver.cpio",' /root/guests/$g.cfg
