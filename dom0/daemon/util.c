@@ -24,20 +24,6 @@ u64 xvm_random_u64(void)
 	return value;
 }
 
-void xvm_info_path(const struct xvm_daemon *daemon, u32 domid, const char *leaf, char path[XVM_STORE_PATH_BYTES])
-{
-	char dir[XVM_STORE_PATH_BYTES];
-
-	if (daemon->own_domid)
-		xvm_store_path(dir, "/local/domain/%u/" XVM_DRIVER_DIR, daemon->own_domid);
-	else
-		strcpy(dir, "/local/domain");
-	if (domid)
-		xvm_store_path(path, "%s/%u/%s", dir, domid, leaf);
-	else
-		strcpy(path, dir);
-}
-
 void xvm_timer(struct event *timer, u32 ms)
 {
 	struct timeval tv = { .tv_sec = ms / 1000, .tv_usec = (ms % 1000) * 1000 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The keep file of a guest as the supervisor handles it: made, locked, refused, forgotten, swept; and handed to a worker. */
 /* LINK: xen/proto xen/user/store.c dom0/base/fdsock.c dom0/base/log.c dom0/daemon/keep.c dom0/daemon/worker.c */
-/* LINK: dom0/daemon/budget.c dom0/daemon/util.c tests/support/fake_store.c */
+/* LINK: dom0/daemon/budget.c dom0/daemon/util.c dom0/daemon/paths.c tests/support/fake_store.c */
 /* LIBS: -levent_core */
 #include <fcntl.h>
 #include <stdlib.h>
