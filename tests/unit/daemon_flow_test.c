@@ -1046,13 +1046,20 @@ static void test_own_record_fails(void **state)
 	FILE *file = fopen(P("%s/" UUID, records, GOOD), "w");
 	char why[XVM_WHY_BYTES];
 	struct xvm_disk *disk;
+	u32 i;
 
 	(void)state;
 	fputs("# guest1: x\n40000 type=disk,name=lost,target=/nowhere/image\ntype=nonsense\n40001 type=rng,name=r\n40001 type=rng,name=s\n", file);
 	fclose(file);
 	op_run(own(domain(GOOD), "type=rng", true), XVM_OP_ATTACH, 5000, NULL);
 	disk = xvm_disk_find(d.guests, "lost");
-	assert_true(disk && disk->phase == XVM_DISK_CLOSED && strstr(disk->why, "does not exist"));
+	assert_non_null(disk);
+	/* Another process looks at its image. */
+	for (i = 0; i < 4000 && disk->phase != XVM_DISK_CLOSED; i++) {
+		pump();
+		usleep(2000);
+	}
+	assert_true(disk->phase == XVM_DISK_CLOSED && strstr(disk->why, "does not exist"));
 	/* A number that stands there is kept, for a guest that keeps its devices; not twice. */
 	assert_ptr_equal(xvm_disk_find(d.guests, "40001"), xvm_disk_find(d.guests, "r"));
 	assert_int_equal(xvm_disk_find(d.guests, "s")->num, XVM_FIRST_OWN_NUM);
