@@ -1,15 +1,41 @@
-# Shared by image, boot, demo and check-xen on the host: where things are. Sourced, bash.
+# Shared by what runs on the host: which lab, and where its things are. Sourced, bash.
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 B=${B:-build}
 make_b=$B	# as make knows it: its dependency files hold such names
 case $B in /*) ;; *) B=$top/$B ;; esac
-labname=debian12
-lab=$B/lab/$labname
-out=$B/lab/out
 here=$top/tests/qemu
-# The kernel whose headers are installed, not the one this machine runs.
-kver=$(ls -d /lib/modules/*/build 2>/dev/null | sed 's,/lib/modules/\(.*\)/build,\1,' | sort -V | tail -1)
-xen_gz=$(ls /boot/xen-4.17-amd64.gz 2>/dev/null)
+die() { echo "lab: $*" >&2; exit 1; }
+
+# The labs. Those with a suite run packages that are not installed here, but unpacked under root.
+labs="debian12 debian12-pvhdom0 debian13 debian12-arm64"
+labname=${LAB:-debian12}
+export LAB=$labname
+arch=amd64 xen_version=4.17 suite= dom0=pv images=$labname
+case $labname in
+debian12) ;;
+debian12-pvhdom0) dom0=pvh images=debian12 ;;
+debian13) xen_version=4.20 suite=trixie ;;
+debian12-arm64) arch=arm64 suite=bookworm ;;
+*) die "LAB=$labname: no such lab, there are $labs" ;;
+esac
+case $arch in
+amd64) triplet=x86_64-linux-gnu qemu=qemu-system-x86_64 ;;
+arm64) triplet=aarch64-linux-gnu qemu=qemu-system-aarch64 ;;
+esac
+lab=$B/lab/$images root=
+[ -z "$suite" ] || root=$lab/root
+# The compiler for the lab's programs; the lab's own crt1.o and libc come before this machine's.
+cc=${CC:-gcc}
+[ -z "$root" ] || cc="$triplet-gcc --sysroot=$root -B$root/usr/lib/$triplet/ -L$root/usr/lib/$triplet"
+# No lab writes where another one does; the first has the places that everybody knows.
+out=$B/lab/$labname/out reports=$B/report/$labname tap=$B/check/xen-$labname.tap
+[ "$labname" != debian12 ] || out=$B/lab/out reports=$B/report tap=$B/check/xen.tap
+# Objects and programs built for the lab, and the tree that they are installed in.
+objects=$lab/build make_objects=$make_b/lab/$images/build stage=$lab/stage
+[ "$images" != debian12 ] || objects=$B/lab/build make_objects=$make_b/lab/build stage=$B/stage
+# The kernel whose headers are there, not the one this machine runs.
+kver=$(ls -d "$root"/lib/modules/*/build 2>/dev/null | sed 's,.*/lib/modules/\(.*\)/build,\1,' | sort -V | tail -1 || true)
+xen_image=$(ls "$root/boot/xen-$xen_version-$arch"* 2>/dev/null | grep -v '\.config$\|\.efi$' | head -1 || true)
 # Strings in reports come from this machine's own tools; quotes and backslashes are dropped.
 str() { printf '%s' "$1" | tr -d '"\\\n'; }
 # report_head FILE: what stands at the top of every report; FILE has the lines "dom0 xen VERSION" and "dom0 linux VERSION".
@@ -22,6 +48,5 @@ report_head()
 	printf '  "commit": "%s",\n  "date": "%s",\n  "lab": "%s",\n' "$commit" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$labname"
 	printf '  "machine": {"cores": %d, "cpu": "%s", "accelerator": "tcg", "xen": "%s", "linux": "%s", "qemu": "%s"},\n' \
 		"$(nproc)" "$(str "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1)")" "$(str "$(get xen "$1")")" \
-		"$(str "$(get linux "$1")")" "$(str "$(qemu-system-x86_64 --version | sed -n 's/.*version \([0-9.]*\).*/\1/p')")"
+		"$(str "$(get linux "$1")")" "$(str "$($qemu --version | sed -n 's/.*version \([0-9.]*\).*/\1/p')")"
 }
-die() { echo "lab: $*" >&2; exit 1; }

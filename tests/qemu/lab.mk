@@ -7,25 +7,18 @@ B ?= build
 #: make demo-shell   the same machine, with a prompt in dom0
 #: make bench        side by side with stock blkfront/blkback, in one boot (BENCH_ROUNDS, BENCH_SECONDS, BENCH_TYPES)
 #: make check-xen    the cases of tests/qemu/cases on a real Xen; CASES="10-io-pv ..." runs only these
-
+#: make check-labs   the same in every lab, with one table at the end; LABS="debian13 ..." in these, CASES= as above
+#:                   Labs, for check-labs and as LAB= of the targets above: debian12, debian12-pvhdom0, debian13, debian12-arm64
 #: make flight       whole life-cycles on a real Xen, step by step; FLIGHT_JOBS=, FLIGHT_HOST=, FLIGHT_BASE= (docs/testing.md)
 
-.PHONY: flight deps lab-build lab-image demo demo-shell check-xen bench
-deps:
-	@tools/deps/install
 
-# The parts under test, as they would be installed, from objects of their own: installed paths are compiled in.
-# LAB_STANDIN=1 leaves them out: stock blkback serves the guests' disks.
+.PHONY: deps lab-build lab-image demo demo-shell check-xen check-labs flight bench
+deps:
+	@tools/deps/install $(if $(findstring arm64,$(LAB)),arm64)
+
+export LAB
 lab-build:
-ifeq ($(LAB_STANDIN),)
-	@rm -rf $(B)/stage.new
-	@$(MAKE) -j$(shell nproc) --no-print-directory B=$(B)/lab/build PREFIX=/usr all
-	@$(MAKE) --no-print-directory B=$(B)/lab/build PREFIX=/usr DESTDIR=$(abspath $(B))/stage.new install
-	@echo 'log = /var/log/xvmsgd.log' >> $(B)/stage.new/etc/xen-virtio-msg/xvmsgd.conf	# cases read it
-	@$(MAKE) --no-print-directory modules
-	@$(MAKE) --no-print-directory B=$(B)/lab/build hostile
-	@diff -rq $(B)/stage.new $(B)/stage >/dev/null 2>&1 && rm -r $(B)/stage.new || { rm -rf $(B)/stage; mv $(B)/stage.new $(B)/stage; }
-endif
+	+@B=$(B) tests/qemu/build
 
 lab-image: lab-build
 	@B=$(B) tests/qemu/image
@@ -38,6 +31,9 @@ demo-shell: deps
 
 check-xen: deps
 	@B=$(B) tests/qemu/check-xen $(CASES)
+
+check-labs: deps
+	@B=$(B) LABS="$(LABS)" CASES="$(CASES)" LABS_MINUTES=$(LABS_MINUTES) tests/qemu/check-labs
 
 flight: deps
 	@B=$(B) tests/flights/run

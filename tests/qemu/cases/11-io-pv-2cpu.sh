@@ -1,2 +1,2 @@
 # Verified I/O, PV, two vCPUs.
-case_main() { io_case pv 2; }
+case_main() { need_type pv 13-io-pvh-2cpu; io_case pv 2; }

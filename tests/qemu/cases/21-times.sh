@@ -1,4 +1,4 @@
-# xl create, guest poweroff and xl destroy are quick: libxl's 10 s time-outs are not met. PV and PVH.
+# xl create, guest poweroff and xl destroy are quick: libxl's 10 s time-outs are not met. Each type of guest.
 CASE_LIMIT=150
 one()
 {
@@ -12,4 +12,4 @@ one()
 	in_guest ti 30 mount_disk
 	must "power off" quickly 6 "$1 guest poweroff" guest_off ti
 }
-case_main() { one pv; one pvh; }
+case_main() { for type in $(guest_types); do one $type; done; }

@@ -5,6 +5,7 @@ SAVED=/data/saved
 case_main()
 {
 	need_daemon
+	need_save
 	a=$(fresh sav)
 	guest_file sav pv disk="$(disk_entry $a)" disk="$(disk_entry $IMG/tools.img ro xvdb)"
 	must "guest start" guest_start sav

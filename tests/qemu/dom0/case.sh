@@ -3,6 +3,9 @@ IMG=/data/images
 
 skip() { echo "$*"; exit 77; }
 fail() { echo "$*"; exit 1; }
+# need_type TYPE CASE: for cases that exist once for each type of guest; CASE is the one that runs where TYPE does not exist.
+need_type() { case " $(guest_types) " in *" $1 "*) ;; *) skip "there are no $1 guests on $(uname -m); $2 does the same" ;; esac; }
+need_save() { ! on_arm || skip "Xen on Arm has no save, restore and migration"; }
 need_daemon() { [ -n "$LAB_standin" ] && skip "needs xvmsgd, and blkback stands in for it"; have_xvmsgd || skip "this build has no xvmsgd"; }
 # fresh NAME: a new copy of the small image, as case-NAME.img.
 fresh() { cp $IMG/small.img $IMG/case-$1.img; echo $IMG/case-$1.img; }

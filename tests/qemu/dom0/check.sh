@@ -41,8 +41,8 @@ check_kernel_logs()
 	xl dmesg -c > /run/lab/xldmesg 2>&1; cat /run/lab/xldmesg >> $OUT/xl-dmesg.log
 	ck=0
 	kernel_lines /run/lab/dmesg | found "dom0 kernel" || ck=1
-	# At this log level Xen says nothing in a healthy run.
-	grep -avE "^\$|Synced (stime|cycles) skew${CASE_ALLOW:+|$CASE_ALLOW}" /run/lab/xldmesg | found "xen" || ck=1
+	# At this log level Xen says nothing in a healthy run, but that on Arm Linux clears more than the emulated interrupt controller has.
+	grep -avE "^\$|Synced (stime|cycles) skew|vGIC[DR]: .*unhandled word write .* to ICACTIVER${CASE_ALLOW:+|$CASE_ALLOW}" /run/lab/xldmesg | found "xen" || ck=1
 	kernel_lines /var/log/xen/console/guest-*.log | found "guest kernel" || ck=1
 	return $ck
 }

@@ -12,6 +12,10 @@ disk_entry()
 	fi
 }
 
+# The types of guests this machine has. Arm has one, which xl calls pvh.
+on_arm() { [ "$(uname -m)" = aarch64 ]; }
+guest_types() { on_arm && echo pvh || echo pv pvh; }
+
 # guest_file NAME TYPE(pv|pvh) [vcpus=N] [mem=MB] [job=NAME] [extra=ARGS] [on_reboot=WHAT] [disk=ENTRY]...
 guest_file()
 {
@@ -30,7 +34,7 @@ guest_file()
 	done
 	# Under QEMU's emulated SVM a write to CR4 that toggles PGE, which is how Linux flushes global pages, now and then ends in
 	# a triple fault. Without PGE it flushes by CR3.
-	[ $gf_type != pvh ] || gf_extra="clearcpuid=pge $gf_extra"
+	if on_arm; then gf_type=pvh; elif [ $gf_type = pvh ]; then gf_extra="clearcpuid=pge $gf_extra"; fi
 	cat > /root/guests/$gf_name.cfg <<END
 name = "$gf_name"
 type = "$gf_type"

@@ -52,7 +52,7 @@ small_fio()
 {
 	sf_file=$1 sf_mb=${2:-3}
 	[ $# -lt 2 ] && shift || shift 2
-	/run/t/tools/ld-linux-x86-64.so.2 --library-path /run/t/tools /run/t/tools/fio --name=case --filename=$sf_file --size=${sf_mb}m \
+	/run/t/tools/ld.so --library-path /run/t/tools /run/t/tools/fio --name=case --filename=$sf_file --size=${sf_mb}m \
 		--rw=randwrite --bssplit=4k/60:16k/25:64k/15 --ioengine=libaio --iodepth=8 --direct=1 --verify=crc32c --do_verify=1 \
 		--verify_fatal=1 --thread --randseed=$$ "$@" > /run/fio.out 2>&1 || { tail -20 /run/fio.out; return 1; }
 }
