@@ -6,13 +6,14 @@ B ?= build
 #: make demo         a PV and a PVH guest use a virtio disk on a real Xen under QEMU; ends in "demo: OK"
 #: make demo-shell   the same machine, with a prompt in dom0
 #: make bench        side by side with stock blkfront/blkback, in one boot (BENCH_ROUNDS, BENCH_SECONDS, BENCH_TYPES)
+#: make check-deb    the Debian packages on a bare Debian dom0: install, demo, upgrade under I/O, a guest's root disk, purge
 #: make check-xen    the cases of tests/qemu/cases on a real Xen; CASES="10-io-pv ..." runs only these
 #: make check-labs   the same in every lab, with one table at the end; LABS="debian13 ..." in these, CASES= as above
 #:                   Labs, for check-labs and as LAB= of the targets above: debian12, debian12-pvhdom0, debian13, debian12-arm64
 #: make flight       whole life-cycles on a real Xen, step by step; FLIGHT_JOBS=, FLIGHT_HOST=, FLIGHT_BASE= (docs/testing.md)
 
 
-.PHONY: deps lab-build lab-image demo demo-shell check-xen check-labs flight bench
+.PHONY: deps lab-build lab-image demo demo-shell check-xen check-deb check-labs flight bench
 deps:
 	@tools/deps/install $(if $(findstring arm64,$(LAB)),arm64)
 
@@ -37,6 +38,9 @@ check-labs: deps
 
 flight: deps
 	@B=$(B) tests/flights/run
+
+check-deb: deps
+	@B=$(B) tests/qemu/check-deb
 
 bench: deps
 	@B=$(B) tests/qemu/bench
