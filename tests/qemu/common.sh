@@ -15,7 +15,7 @@ case $labname in
 debian12) ;;
 debian12-pvhdom0) dom0=pvh images=debian12 ;;
 debian13) xen_version=4.20 suite=trixie ;;
-debian12-arm64) arch=arm64 suite=bookworm ;;
+debian12-arm64) arch=arm64 suite=bookworm dom0=arm ;;
 *) die "LAB=$labname: no such lab, there are $labs" ;;
 esac
 case $arch in
