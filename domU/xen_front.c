@@ -292,11 +292,10 @@ static void on_connected(struct xvm_bus *bus)
 	conn->kept = false;
 }
 
-static void on_closed(struct xvm_bus *bus, enum xenbus_state back)
+static void on_closed(struct xvm_bus *bus)
 {
-	/* A back-end that was closed before we came is about to make an offer. */
-	if (back == XenbusStateClosed && !bus->conn &&
-	    bus->xdev->state == XenbusStateInitialising)
+	/* A back-end that closed, or still does, before we came is about to make an offer. */
+	if (!bus->conn && bus->xdev->state == XenbusStateInitialising)
 		return;
 	drop_conn(bus);
 	xenbus_frontend_closed(bus->xdev);
@@ -315,7 +314,7 @@ static void otherend_changed(struct xenbus_device *xdev, enum xenbus_state back)
 		break;
 	case XenbusStateClosing:
 	case XenbusStateClosed:
-		on_closed(bus, back);
+		on_closed(bus);
 		break;
 	default:
 		break;
