@@ -8,12 +8,16 @@ say() { echo "@@ $*"; }						# for the person who waits
 # Fixed once, by init.
 slow_factor() { awk '{ f = int($1 / 7); if (f < 1) f = 1; if (f > 8) f = 8; print f }' /proc/uptime; }
 SLOW=${SLOW:-$(slow_factor)}; export SLOW
+# Seconds since the start, without a process: they are dear where each instruction is emulated.
+seconds() { read -r se_up se_idle < /proc/uptime; se_up=${se_up%.*}; }
 # wait_until SECONDS COMMAND...: poll until it succeeds; 1 when time is up.
 wait_until()
 {
-	wu_end=$(( $(cut -d. -f1 /proc/uptime) + $1 * SLOW )); shift
+	seconds
+	wu_end=$((se_up + $1 * SLOW)); shift
 	while ! "$@"; do
-		[ "$(cut -d. -f1 /proc/uptime)" -lt "$wu_end" ] || return 1
+		seconds
+		[ $se_up -lt $wu_end ] || return 1
 		usleep 100000
 	done
 }

@@ -11,12 +11,16 @@ step()
 	[ $st_rc = 0 ] && say "step ok $st_name $(since $st_t)" || say "step failed $st_name $(since $st_t) rc=$st_rc"
 	return $st_rc
 }
+# Seconds since the start, without a process: they are dear where each instruction is emulated.
+seconds() { read -r se_up se_idle < /proc/uptime; se_up=${se_up%.*}; }
 wait_until()
 {
-	wu_end=$(( $(cut -d. -f1 /proc/uptime) + $1 * SLOW )); shift
+	seconds
+	wu_end=$((se_up + $1 * SLOW)); shift
 	while ! "$@"; do
-		[ "$(cut -d. -f1 /proc/uptime)" -lt $wu_end ] || return 1
-		usleep 50000
+		seconds
+		[ $se_up -lt $wu_end ] || return 1
+		usleep 100000
 	done
 }
 # virtio before virtio_blk, whose module init registers with it; then the bus.
