@@ -120,7 +120,7 @@ driver_connected() { in_guest $1 150 "ups() { [ \$(grep -c 'bus up' /var/log/xvm
 # driver_guest DRIVER: $g with both its disks served by that domain.
 driver_guest()
 {
-	guest_file $g $type disk="$(disk_entry /srv/small.img),backend=$1" disk="$(disk_entry /srv/tools.img ro xvdb),backend=$1"
+	guest_file $g $type disk="backend=$1,$(disk_entry /srv/small.img)" disk="backend=$1,$(disk_entry /srv/tools.img ro xvdb)"
 	must "guest start" guest_start $g 120
 	io_loop $g
 	served_by $(guest_id $1) | head -20
