@@ -166,6 +166,9 @@ void xvm_daemon_settle_later(struct xvm_daemon *daemon);
  */
 void xvm_info_path(const struct xvm_daemon *daemon, u32 domid, const char *leaf, char path[XVM_STORE_PATH_BYTES]);
 
+/* Not dying, nor gone. */
+bool xvm_domain_alive(const struct xvm_daemon *daemon, u32 domid);
+
 /* ---- driver.c ---- */
 
 #define XVM_DRIVER_DIR "virtio-msg"	/* below a driver domain's directory: its guests, a directory each */

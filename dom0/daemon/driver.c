@@ -57,7 +57,7 @@ static void see_device(void *arg, const char *name)
 	if (xvm_store_read(store, XVM_STORE_NO_TXN, path, text, sizeof(text)) <= 0 || strncmp(text, head, sizeof(head) - 1))
 		return;
 	if (!xvm_parse_u32(number, strcspn(number, "/"), 0x7fef, &domid) && domid != backs->daemon->own_domid &&
-	    store->ops->domain_alive(store, domid))
+	    xvm_domain_alive(backs->daemon, domid))
 		add_back(backs, domid);
 }
 
@@ -66,7 +66,7 @@ static void find_backs(struct xvm_daemon *daemon, u32 guest, struct backs *backs
 	char path[XVM_STORE_PATH_BYTES];
 
 	*backs = (struct backs){ .daemon = daemon, .guest = guest };
-	if (!daemon->store->ops->domain_alive(daemon->store, guest))
+	if (!xvm_domain_alive(daemon, guest))
 		return;
 	xvm_store_path(path, LIBXL_DISKS, guest);
 	daemon->store->ops->list(daemon->store, XVM_STORE_NO_TXN, path, see_device, backs);
@@ -205,8 +205,8 @@ void xvm_drivers_on_release(struct xvm_daemon *daemon)
 	for (driver = daemon->drivers; driver; driver = next) {
 		next = driver->next;
 		/* An entry of the same guest behind this one may go with it: then begin again. */
-		if (!daemon->store->ops->domain_alive(daemon->store, driver->guest) ||
-		    !daemon->store->ops->domain_alive(daemon->store, driver->back)) {
+		if (!xvm_domain_alive(daemon, driver->guest) ||
+		    !xvm_domain_alive(daemon, driver->back)) {
 			look(daemon, driver->guest);
 			next = daemon->drivers;
 		}

@@ -224,7 +224,7 @@ static void scan(struct xvm_guest *guest)
 	struct xvm_store *store = guest->daemon->store;
 	struct xvm_disk *disk;
 
-	guest->alive = store->ops->domain_alive(store, guest->domid);
+	guest->alive = xvm_domain_alive(guest->daemon, guest->domid);
 	read_name(guest);
 	read_uuid(guest);
 	xvm_record_read(guest);
@@ -438,7 +438,7 @@ struct xvm_guest *xvm_guest_get(struct xvm_daemon *daemon, const char *word)
 		daemon->store->ops->list(daemon->store, XVM_STORE_NO_TXN, path, match_name, &find);
 	}
 	/* Not ourselves nor domain 0, nor a domain that is going. */
-	if (!find.domid || find.domid == daemon->own_domid || !daemon->store->ops->domain_alive(daemon->store, find.domid))
+	if (!find.domid || find.domid == daemon->own_domid || !xvm_domain_alive(daemon, find.domid))
 		return NULL;
 	guest = xvm_guest_find(daemon, find.domid);
 	if (guest)
@@ -507,7 +507,7 @@ static void see_domain(void *arg, const char *name)
 	u32 domid;
 
 	if (xvm_parse_u32(name, strlen(name), 0x7fef, &domid) || xvm_guest_find(daemon, domid) ||
-	    !daemon->store->ops->domain_alive(daemon->store, domid))
+	    !xvm_domain_alive(daemon, domid))
 		return;
 	uuid_of(daemon, domid, uuid);
 	if (xvm_record_exists(daemon, domid, uuid))
@@ -565,7 +565,7 @@ static void sweep_bus(void *arg, const char *name)
 		return;
 	xvm_store_path(front, "/local/domain/%u/device/" XVM_XENBUS_KIND "/%u", domid,
 		       daemon->own_domid);
-	if (daemon->store->ops->domain_alive(daemon->store, domid) &&
+	if (xvm_domain_alive(daemon, domid) &&
 	    xvm_store_exists(daemon->store, XVM_STORE_NO_TXN, front))
 		return;
 	xvm_store_path(path, "/local/domain/%u/backend/" XVM_XENBUS_KIND "/%u", daemon->own_domid, domid);

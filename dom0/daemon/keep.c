@@ -166,7 +166,7 @@ static void sweep_one(struct xvm_daemon *daemon, int dir, const char *name)
 	/* What is not named by us is not ours. */
 	if (!dash || xvm_parse_u32(name, (size_t)(dash - name), 0x7fef, &domid) || !uuid_ok(dash + 1))
 		return;
-	if (!daemon->store->ops->domain_alive(daemon->store, domid) || !has_uuid(daemon, domid, dash + 1))
+	if (!xvm_domain_alive(daemon, domid) || !has_uuid(daemon, domid, dash + 1))
 		unlinkat(dir, name, 0);
 }
 

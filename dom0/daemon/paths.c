@@ -15,3 +15,14 @@ void xvm_info_path(const struct xvm_daemon *daemon, u32 domid, const char *leaf,
 	else
 		strcpy(path, dir);
 }
+
+/* xenstored tells driver domains of nobody else, but what domain 0 has put there stands as long as the guest lives. */
+bool xvm_domain_alive(const struct xvm_daemon *daemon, u32 domid)
+{
+	char path[XVM_STORE_PATH_BYTES];
+
+	if (!daemon->own_domid)
+		return daemon->store->ops->domain_alive(daemon->store, domid);
+	xvm_info_path(daemon, domid, "vm", path);
+	return xvm_store_exists(daemon->store, XVM_STORE_NO_TXN, path);
+}

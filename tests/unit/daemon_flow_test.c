@@ -1303,7 +1303,10 @@ static void test_driver_serves(void **state)
 	daemon_die();
 	d.own_domid = DRIVER;
 	daemon_start();
+	fake_store_set_alive(d.store, GOOD, false);	/* what xenstored answers such a domain */
 	xl_add_driver_disk();
+	let_run(20);
+	assert_true(is(DBACK "/state", "1"));
 	fake_store_put(d.store, DINFO "/name", "guest1");
 	fake_store_put(d.store, DINFO "/vm", "/vm/0001-22");
 	before = fake_store_count(d.store, "/local/domain/1");
