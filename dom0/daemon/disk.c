@@ -463,15 +463,14 @@ static void leave(struct xvm_disk *disk, bool forced)
 static int clean_body(struct xvm_store *store, u32 txn, void *arg)
 {
 	struct xvm_disk *disk = arg;
-	char path[XVM_STORE_PATH_BYTES], stop[XVM_STORE_PATH_BYTES];
+	char path[XVM_STORE_PATH_BYTES];
 	struct xvm_node_view view;
 
 	xvm_disk_look(disk, txn, &view);
 	if (!view.exists || view.online || view.state != XVM_BUS_CLOSED)
 		return -ESTALE;
 	xvm_disk_backend_path(disk, "", path);
-	xvm_store_path(stop, "/local/domain/%u/backend", disk->guest->daemon->own_domid);
-	return xvm_store_prune(store, txn, path, stop);
+	return store->ops->remove(store, txn, path);
 }
 
 static void clean(struct xvm_disk *disk)

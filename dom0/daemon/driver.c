@@ -91,6 +91,24 @@ static int put_info(struct xvm_store *store, u32 txn, const struct xvm_driver *d
 	return err ? err : store->ops->set_perms(store, txn, path, 0, driver->back);
 }
 
+static void back_dir(const struct xvm_driver *driver, char path[XVM_STORE_PATH_BYTES])
+{
+	xvm_store_path(path, "/local/domain/%u/backend/" XVM_XENBUS_KIND "/%u/%u", driver->back, driver->guest, driver->back);
+}
+
+/* libxl gives the driver domain each device's own directory, and none above it. */
+static int put_back(struct xvm_store *store, u32 txn, const struct xvm_driver *driver)
+{
+	char path[XVM_STORE_PATH_BYTES];
+	int err;
+
+	back_dir(driver, path);
+	if (xvm_store_exists(store, txn, path))
+		return 0;
+	err = xvm_store_write(store, txn, path, "");
+	return err ? err : store->ops->set_perms(store, txn, path, driver->back, driver->guest);
+}
+
 static int make_body(struct xvm_store *store, u32 txn, void *arg)
 {
 	const struct xvm_driver *driver = arg;
@@ -107,9 +125,33 @@ static int make_body(struct xvm_store *store, u32 txn, void *arg)
 		err = put_info(store, txn, driver, "vm");
 	if (!err)
 		err = put_info(store, txn, driver, "name");
+	if (!err)
+		err = put_back(store, txn, driver);
 	xvm_store_path(path, "/local/domain/%u/device/" XVM_XENBUS_KIND "/%u", driver->guest, driver->back);
 	if (!err && !xvm_store_exists(store, txn, path))
 		err = xvm_link_put_front(store, txn, driver->guest, driver->back);
+	return err;
+}
+
+static void ignore_child(void *arg, const char *name)
+{
+	(void)arg;
+	(void)name;
+}
+
+/* With the directories above it that are empty then; at the end also libxl's, which the driver domain cannot remove. */
+static int remove_back(struct xvm_store *store, u32 txn, const struct xvm_driver *driver)
+{
+	char path[XVM_STORE_PATH_BYTES], stop[XVM_STORE_PATH_BYTES];
+	int err = 0;
+
+	xvm_store_path(stop, "/local/domain/%u", driver->back);
+	back_dir(driver, path);
+	if (xvm_store_exists(store, txn, path))
+		err = xvm_store_prune(store, txn, path, stop);
+	xvm_store_path(path, "/local/domain/%u/backend/virtio_disk/%u", driver->back, driver->guest);
+	if (!err && !store->ops->list(store, txn, path, ignore_child, NULL))
+		err = xvm_store_prune(store, txn, path, stop);
 	return err;
 }
 
@@ -122,6 +164,8 @@ static int drop_body(struct xvm_store *store, u32 txn, void *arg)
 	xvm_store_path(path, "/local/domain/%u/" XVM_DRIVER_DIR "/%u", driver->back, driver->guest);
 	xvm_store_path(stop, "/local/domain/%u", driver->back);
 	err = xvm_store_exists(store, txn, path) ? xvm_store_prune(store, txn, path, stop) : 0;
+	if (!err)
+		err = remove_back(store, txn, driver);
 	return err ? err : xvm_link_remove_front(store, txn, driver->guest, driver->back);
 }
 

@@ -322,7 +322,8 @@ static void collect_garbage(struct xvm_guest *guest)
 
 	while (disk && disk->own)
 		disk = disk->next;
-	if (guest->alive || !disk || !all_idle(guest))
+	/* A driver domain may see the node before domain 0 has told it of the guest. */
+	if (guest->alive || !disk || !all_idle(guest) || guest->daemon->own_domid)
 		return;
 	xvm_store_path(path, "/libxl/%u", guest->domid);
 	if (xvm_store_exists(store, XVM_STORE_NO_TXN, path))
@@ -561,7 +562,7 @@ static void sweep_bus(void *arg, const char *name)
 	char path[XVM_STORE_PATH_BYTES], front[XVM_STORE_PATH_BYTES], stop[XVM_STORE_PATH_BYTES];
 	u32 domid;
 
-	if (xvm_parse_u32(name, strlen(name), 0x7fef, &domid))
+	if (xvm_parse_u32(name, strlen(name), 0x7fef, &domid) || daemon->own_domid)
 		return;
 	xvm_store_path(front, "/local/domain/%u/device/" XVM_XENBUS_KIND "/%u", domid,
 		       daemon->own_domid);

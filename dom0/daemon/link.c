@@ -197,7 +197,7 @@ static int put_nodes(struct xvm_guest *guest, u32 txn, const struct xvm_offer *o
 	char path[XVM_STORE_PATH_BYTES];
 	int err;
 
-	/* The directories first: what is made below them takes their permissions. */
+	/* The directories first: what is made below them takes their permissions. A driver domain finds them made. */
 	err = put_back(guest, txn, "", "");
 	xvm_link_front_path(guest, "", path);
 	if (!err)
@@ -247,14 +247,18 @@ static int remove_nodes(struct xvm_guest *guest, u32 txn)
 	u32 own = guest->daemon->own_domid;
 	int err;
 
+	if (own) {
+		/* The directory is domain 0's to make and to remove; without these two there is no offer in it. */
+		xvm_link_path(guest, XVM_KEY_CONNECTION_ID, path);
+		err = store->ops->remove(store, txn, path);
+		xvm_link_path(guest, "state", path);
+		return err && err != -ENOENT ? err : (err = store->ops->remove(store, txn, path)) == -ENOENT ? 0 : err;
+	}
 	xvm_link_path(guest, "", path);
-	/*
-	 * An empty backend directory too: libxl may have gone before us, and it leaves none. A driver domain could
-	 * not make its own again.
-	 */
-	xvm_store_path(stop, own ? "/local/domain/%u/backend" : "/local/domain/%u", own);
+	/* An empty backend directory too: libxl may have gone before us, and it leaves none. */
+	xvm_store_path(stop, "/local/domain/%u", own);
 	err = xvm_store_prune(store, txn, path, stop);
-	return err || own ? err : xvm_link_remove_front(store, txn, guest->domid, own);
+	return err ? err : xvm_link_remove_front(store, txn, guest->domid, own);
 }
 
 static void offer_anew(struct xvm_guest *guest);

@@ -129,7 +129,7 @@ driver_connected() { in_guest $1 150 "ups() { [ \$(grep -c 'bus up' /var/log/xvm
 driver_guest()
 {
 	guest_file $g $type disk="backend=$1,$(disk_entry /srv/small.img)" disk="backend=$1,$(disk_entry /srv/tools.img ro xvdb)"
-	must "guest start" guest_start $g 120
+	guest_start $g 120 || { guest_run $1 20 'tail -8 /var/log/xvmsgd.log'; guest_tail $1; fail "failed: guest start"; }
 	io_loop $g
 	served_by $(guest_id $1) | head -20
 	[ "$(xenstore-read /local/domain/$(guest_id $g)/device/virtio-msg/$(guest_id $1)/backend-id)" = $(guest_id $1) ] || fail "no bus of domain $(guest_id $1)"
