@@ -128,10 +128,11 @@ attack_group()
 	[ $h_lines = $ag_want ] || { echo "$1: $((ag_want - h_lines)) attacks were not tried"; h_bad=$((h_bad + 1)); }
 }
 
-# hostile_case GROUP...
+# hostile_case GROUP... (LAB_groups=a+b: these)
 hostile_case()
 {
 	need_daemon
+	[ -z "$LAB_groups" ] || set -- $(echo "$LAB_groups" | tr '+' ' ')
 	kv "dom0 xen $(xl info | awk '$1 == "xen_version" { print $3 }')"; kv "dom0 linux $(uname -r)"
 	quick_connects
 	live "     xvmsgd is up again after $(now) s"
