@@ -1,5 +1,5 @@
 # Devices come and go in a running guest: attached, used, enlarged, detached with and without asking, under I/O, from a guest that does not answer.
-CASE_LIMIT=240
+CASE_LIMIT=$((180 + ${LAB_hotplug_seconds:-60}))
 # A disk that is taken away under its writer is an I/O error, and that is the point.
 CASE_ALLOW='I/O error'
 hot=$IMG/case-hot.img
@@ -105,6 +105,7 @@ many_rounds()
 	kv "attach_detach $mr_n $mr_bad ${mr_med:-0} ${mr_worst:-0}"
 	echo "# $mr_n rounds under I/O, $mr_bad failures, median $mr_med ms, worst $mr_worst ms"
 	[ $mr_bad = 0 ] || { head -5 /run/lab/rounds.err; fail "$mr_bad rounds failed"; }
+	[ $mr_n -ge ${LAB_hotplug_rounds:-1} ] || fail "$mr_n rounds in ${LAB_hotplug_seconds:-60} s, not $LAB_hotplug_rounds"
 }
 
 case_main()
