@@ -6,8 +6,7 @@ told='stray-answers-of-another-token stray-answers-of-another-device stray-answe
 stray-answers-cut-short stray-answers-too-long stray-answers-of-lying-size answers-twice answers-nobody-asked-for
 requests-fail-and-are-answered requests-all-fail device-list-all-numbers device-list-without-end device-list-goes-back
 device-list-of-another-window device-list-lengths-lie config-size-4-gib feature-bits-4-billion queues-4-billion queues-none
-device-type-0 device-type-balloon features-all features-none
-prod-beyond-the-ring prod-unaligned prod-backwards cons-beyond cons-backwards record-4-gib'
+device-type-0 device-type-balloon features-all features-none'
 case_main()
 {
 	. /lab/hostile.sh
