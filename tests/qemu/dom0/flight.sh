@@ -1,12 +1,5 @@
 # What the steps of tests/flights run in dom0, with $g, $type and $img of their guest. Sourced after case.sh.
 
-# Under QEMU the processor of a PVH guest may fault while it boots (guest.sh says how); xl then reboots it. Such a report is put aside.
-fault_aside()
-{
-	xl dmesg | grep -q 'Triple fault' || return 0
-	xl dmesg -c >> $OUT/xl-dmesg.log
-	echo "(the emulated CPU faulted while the guest booted: xl started it again)"
-}
 # flight_start [DISK...]: the guest of this step anew, whatever there is of it; a fresh image on /dev/vda, the tools on /dev/vdb.
 flight_start()
 {
@@ -15,11 +8,10 @@ flight_start()
 	[ -n "$1" ] || set -- disk="$(disk_entry $img)" disk="$(disk_entry $IMG/tools.img ro xvdb)"
 	guest_file $g $type vcpus=${vcpus:-1} "$@"
 	must "guest start" guest_start $g 120
-	fault_aside
 	guest_tail $g 1
 }
 # The guest is up again, or still: its console says so after a reboot, its agent answers otherwise.
-rebooted() { wait_until 120 guest_says $g 'GUEST: ready' || { guest_tail $g; fail "$g did not come up again"; }; fault_aside; rm -f /run/lab/$g.seq; }
+rebooted() { wait_until 120 guest_says $g 'GUEST: ready' || { guest_tail $g; fail "$g did not come up again"; }; restarted_by_xl; rm -f /run/lab/$g.seq; }
 # flight_stop: power off from inside, and a clean file system.
 flight_stop()
 {
