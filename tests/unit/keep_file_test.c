@@ -298,7 +298,8 @@ int main(int argc, char **argv)
 		return worker_main(argc, argv);
 	if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
 		return 1;
-	/* 3 and 4 are free for test_spawn, whatever libraries open. */
+	/* 3 and 4 are free for test_spawn, whatever libraries open, or make has left open for its jobs. */
+	close_range(3, ~0u, 0);
 	if (open("/dev/null", O_RDWR | O_CLOEXEC) > 3 || open("/dev/null", O_RDWR | O_CLOEXEC) > 4)
 		return 1;
 	log_set_level(LOG_EMERG);
