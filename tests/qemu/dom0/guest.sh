@@ -70,6 +70,7 @@ emulator_fault()
 	xl dmesg -c > /run/lab/fault; cat /run/lab/fault >> $OUT/xl-dmesg.log
 	grep -q 'Triple fault' /run/lab/fault || return 1
 	say "(the emulated CPU faulted before the guest was up: once more)"
+	guest_gone $1 || xl destroy $1 > /dev/null 2>&1	# xl may be starting it again
 	wait_until 10 guest_gone $1
 }
 # The same, seen after the fact: xl has started the guest again by itself, and it is up.
@@ -83,8 +84,10 @@ restarted_by_xl()
 guest_start()
 {
 	guest_create $1 || { cat /run/lab/$1.create; return 1; }
-	guest_wait $1 'GUEST: ready' ${2:-60} && { restarted_by_xl; return 0; }
-	emulator_fault $1 && guest_create $1 && guest_wait $1 'GUEST: ready' ${2:-60} && return
+	for gs_try in 1 2 3 4; do
+		guest_wait $1 'GUEST: ready' ${2:-60} && { restarted_by_xl; return 0; }
+		emulator_fault $1 && guest_create $1 || break
+	done
 	echo "guest $1 did not come up"; guest_tail $1; return 1
 }
 
