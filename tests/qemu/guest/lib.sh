@@ -48,6 +48,8 @@ stop()
 	say "kernel warnings: $(warnings | wc -l)"
 	warnings | head -20 | sed 's/^/GUEST: dmesg /'
 	say "off"
+	# As any init does: a file system's own thread (ext4's lazy start of the inode tables) would meet a disk that is gone.
+	umount -a -r -t ext4 2>/dev/null
 	sync
 	poweroff -f
 }
