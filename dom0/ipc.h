@@ -19,8 +19,8 @@
 #include "../include/xvmsg/wire.h"
 #include "../include/xvmsg/xenbus.h"
 
-#define XVM_IPC_VERSION 2
-#define XVM_IPC_MAX_FDS 4
+#define XVM_IPC_VERSION 3
+#define XVM_IPC_MAX_FDS 16
 #define XVM_IPC_LOG_BYTES 200
 
 /*
@@ -31,7 +31,7 @@
 
 enum xvm_ipc_type {
 	/* supervisor to worker */
-	XVM_IPC_DEV_ADD = 1,	/* struct xvm_ipc_dev_add; fd 0: image, if the type has one */
+	XVM_IPC_DEV_ADD = 1,	/* struct xvm_ipc_dev_add; descriptors: what the type wants of the host, see there */
 	XVM_IPC_START,		/* struct xvm_ipc_start; fd 0: event channels, fd 1: control page, drv ring, dev ring */
 	XVM_IPC_DEV_DEL,	/* struct xvm_ipc_dev_del; answered by DEV_STATE GONE */
 	XVM_IPC_MAP_REPLY,	/* struct xvm_ipc_map_reply; fd 0: gntdev descriptor, if status is OK */
@@ -65,10 +65,17 @@ struct xvm_ipc_hello {
 #define XVM_DEV_DIRECT		(1u << 2)	/* fd 0 was opened O_DIRECT: align to mem_align, 512 */
 #define XVM_DEV_BLOCK		(1u << 3)	/* fd 0 is a block device */
 
+/* Who serves a device. */
+enum xvm_backend {
+	XVM_BACKEND_OWN,	/* a device model of ours, by device_id */
+};
+
+/* Fields that are another type's are 0. blk: descriptor 0 is the image. */
 struct xvm_ipc_dev_add {
 	struct xvm_ipc_hdr hdr;
 	uint16_t num;		/* 1..65535 */
 	uint16_t device_id;	/* virtio device type */
+	uint32_t backend;	/* enum xvm_backend */
 	uint32_t flags;
 	uint64_t capacity_bytes;	/* blk: a multiple of 512 */
 	uint32_t mem_align;	/* with DIRECT: alignment of buffers in memory, 1..4096 */

@@ -58,8 +58,8 @@ static int collect(struct msghdr *hdr, struct fdsock_msg *msg)
 		n = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 		for (i = 0; i < n; i++) {
 			memcpy(&fd, CMSG_DATA(cmsg) + i * sizeof(int), sizeof(int));
-			if (msg->nfds < FDSOCK_MAX_FDS) {
-				msg->fd[msg->nfds++] = fd;
+			if (msg->fds.count < FDSOCK_MAX_FDS) {
+				msg->fds.fd[msg->fds.count++] = fd;
 			} else {
 				close(fd);
 				fits = 0;
@@ -80,7 +80,7 @@ int fdsock_recv(int sock, struct fdsock_msg *msg)
 	ssize_t n;
 	int fits;
 
-	msg->nfds = 0;
+	msg->fds.count = 0;
 	msg->bytes = 0;
 	do
 		n = recvmsg(sock, &hdr, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
@@ -101,26 +101,7 @@ int fdsock_recv(int sock, struct fdsock_msg *msg)
 	return 1;
 }
 
-int fdsock_take(struct fdsock_msg *msg, unsigned int i)
-{
-	int fd = -1;
-
-	if (i < msg->nfds) {
-		fd = msg->fd[i];
-		msg->fd[i] = -1;
-	}
-	return fd;
-}
-
 void fdsock_release(struct fdsock_msg *msg)
 {
-	unsigned int i;
-	int fd;
-
-	for (i = 0; i < msg->nfds; i++) {
-		fd = fdsock_take(msg, i);
-		if (fd >= 0)
-			close(fd);
-	}
-	msg->nfds = 0;
+	fdset_close(&msg->fds);
 }

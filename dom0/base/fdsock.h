@@ -10,14 +10,14 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include "fdset.h"
 
-#define FDSOCK_MAX_FDS 4
-#define FDSOCK_MAX_BYTES 512
+#define FDSOCK_MAX_FDS FDSET_MAX
+#define FDSOCK_MAX_BYTES 4096
 
 struct fdsock_msg {
 	size_t bytes;
-	unsigned int nfds;
-	int fd[FDSOCK_MAX_FDS];		/* -1 once taken */
+	struct fdset fds;
 	union {
 		uint64_t align;
 		unsigned char data[FDSOCK_MAX_BYTES];
@@ -41,9 +41,6 @@ int fdsock_send(int sock, const void *data, size_t bytes, const int *fds, unsign
  * came with it is closed. On 1 the caller owes fdsock_release.
  */
 int fdsock_recv(int sock, struct fdsock_msg *msg);
-
-/* Descriptor number i, now the caller's, or -1. */
-int fdsock_take(struct fdsock_msg *msg, unsigned int i);
 
 /* Closes what was not taken. */
 void fdsock_release(struct fdsock_msg *msg);

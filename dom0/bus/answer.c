@@ -35,7 +35,7 @@ static enum answer get_device_info(struct bus_num *n, const u8 *msg, u32 len)
 {
 	const struct xvm_vdev *vdev = n->vdev;
 	struct xvm_msg_device_info m = {
-		.device_id = vdev->type->device_id,
+		.device_id = vdev->device_id,
 		.vendor_id = VENDOR_ID,
 		.num_feature_bits = xvm_vdev_feature_bits(vdev),
 		.config_size = vdev->config_bytes,

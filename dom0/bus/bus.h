@@ -23,6 +23,7 @@ struct xvm_ipc_map;
 struct xvm_ipc_dev_stats;
 struct xvm_ipc_stats;
 
+struct fdset;
 struct bus_host {
 	/* Have an area mapped; bus_map_done brings the answer. One at a time. */
 	void (*map)(void *arg, struct xvm_ipc_map *map);
@@ -52,7 +53,7 @@ void bus_free(struct bus *bus);
 int bus_connect(struct bus *bus, const struct bus_link *link);
 
 /* fd is the bus's from now on. Failures are told by dev_state. */
-void bus_add_device(struct bus *bus, const struct xvm_ipc_dev_add *desc, int fd);
+void bus_add_device(struct bus *bus, const struct xvm_ipc_dev_add *desc, struct fdset *fds);
 /*
  * Not forced: the driver is told, and may use the device until it lets go.
  * dev_state GONE follows in any case, when nothing of the device is in use.

@@ -131,18 +131,16 @@ static const char *num_refusal(struct bus *bus, u16 num)
 	return bus->devices < BUS_MAX_DEVICES ? NULL : "the guest has as many devices as it may";
 }
 
-static struct bus_num *make_device(struct bus *bus, const struct xvm_ipc_dev_add *desc, int fd,
+static struct bus_num *make_device(struct bus *bus, const struct xvm_ipc_dev_add *desc, struct fdset *fds,
 				   char *why, size_t why_bytes)
 {
 	struct bus_num *n = num_new(bus, desc->num);
 
 	if (!n) {
 		snprintf(why, why_bytes, "out of memory");
-		if (fd >= 0)
-			close(fd);
 		return NULL;
 	}
-	n->vdev = xvm_vdev_new(desc, fd, &bus_vdev_ops, n, bus->aio, why, why_bytes);
+	n->vdev = xvm_vdev_new(desc, fds, &bus_vdev_ops, n, bus->aio, why, why_bytes);
 	if (n->vdev) {
 		xvm_vdev_keep_in(n->vdev, bus->keep);
 		return n;
@@ -151,16 +149,16 @@ static struct bus_num *make_device(struct bus *bus, const struct xvm_ipc_dev_add
 	return NULL;
 }
 
-void bus_add_device(struct bus *bus, const struct xvm_ipc_dev_add *desc, int fd)
+void bus_add_device(struct bus *bus, const struct xvm_ipc_dev_add *desc, struct fdset *fds)
 {
 	const char *refusal = num_refusal(bus, desc->num);
 	struct bus_num *n = NULL, *there = bus_num_find(bus, desc->num);
 	char why[XVM_IPC_LOG_BYTES] = "";
 
-	if (refusal && fd >= 0)
-		close(fd);
 	if (!refusal)
-		n = make_device(bus, desc, fd, why, sizeof(why));
+		n = make_device(bus, desc, fds, why, sizeof(why));
+	if (fds)
+		fdset_close(fds);
 	if (!n) {
 		log_err("device %u: %s", desc->num, refusal ? refusal : why);
 		/* Not when it would be taken for the end of the one that has the number. */

@@ -141,11 +141,16 @@ void xvm_connect_start(struct xvm_guest *guest)
 
 /* ---- devices ---- */
 
-static void add_device(struct xvm_disk *disk, int fd)
+static const u16 device_ids[] = {
+	[XVM_KIND_BLK] = VIRTIO_ID_BLOCK,
+	[XVM_KIND_RNG] = VIRTIO_ID_RNG,
+};
+
+static void add_device(struct xvm_disk *disk, const struct fdset *fds)
 {
 	struct xvm_ipc_dev_add msg = {
 		.num = disk->num,
-		.device_id = disk->image.kind == XVM_KIND_BLK ? VIRTIO_ID_BLOCK : VIRTIO_ID_RNG,
+		.device_id = device_ids[disk->image.spec.kind],
 		.flags = (disk->request.read_only ? XVM_DEV_READ_ONLY : 0) |
 			 (disk->discard ? XVM_DEV_DISCARD : 0) |
 			 (disk->image.direct ? XVM_DEV_DIRECT : 0) | (disk->image.id.block ? XVM_DEV_BLOCK : 0),
@@ -157,10 +162,10 @@ static void add_device(struct xvm_disk *disk, int fd)
 	memcpy(msg.serial, disk->vdev, sizeof(msg.serial));
 	disk->in_worker = true;
 	xvm_daemon_settle_later(disk->guest->daemon);
-	xvm_worker_add_device(disk->guest->worker, &msg, fd);
+	xvm_worker_add_device(disk->guest->worker, &msg, fds);
 }
 
-static void on_opened(void *arg, const struct xvm_opened *opened, int fd)
+static void on_opened(void *arg, const struct xvm_opened *opened, struct fdset *fds)
 {
 	struct xvm_disk *disk = arg;
 
@@ -171,23 +176,22 @@ static void on_opened(void *arg, const struct xvm_opened *opened, int fd)
 		xvm_disk_fail(disk, "target= names another file than at creation; put the image back, or destroy and create the guest");
 	} else {
 		disk->image = opened->image;
-		add_device(disk, fd);
+		add_device(disk, fds);
 	}
-	if (fd >= 0)
-		close(fd);
 	xvm_connect_go_on(disk->guest);
 }
 
 /* Starts on the next disk the worker lacks; true when something is still to come. */
 static bool next_device(struct xvm_guest *guest)
 {
+	static const struct fdset none;
 	struct xvm_disk *disk;
 
 	for (disk = guest->disks; disk; disk = disk->next) {
 		if (disk->phase != XVM_DISK_READY || disk->in_worker || disk->broken)
 			continue;
-		if (disk->image.kind != XVM_KIND_BLK) {
-			add_device(disk, -1);
+		if (!xvm_kind_stands_on(disk->image.spec.kind)) {
+			add_device(disk, &none);
 			continue;
 		}
 		if (disk->resizing)

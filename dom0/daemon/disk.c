@@ -273,7 +273,7 @@ static void describe_use(const struct xvm_disk *disk, struct xvm_image_use *use)
 static bool uses_image(const struct xvm_disk *disk)
 {
 	return (disk->phase == XVM_DISK_READY || disk->phase == XVM_DISK_LEAVING || disk->phase == XVM_DISK_LEFT) &&
-	       disk->image.kind == XVM_KIND_BLK;
+	       disk->image.spec.kind == XVM_KIND_BLK;
 }
 
 /* The disk whose use of the same image stands in the way, if any. */
@@ -335,8 +335,8 @@ static int adopt_body(struct xvm_store *store, u32 txn, void *arg)
 
 static void log_adopted(struct xvm_disk *disk)
 {
-	if (disk->image.kind != XVM_KIND_BLK)
-		xvm_disk_log(disk, LOG_INFO, "adopted as device %u: %s", disk->num, xvm_kind_name(disk->image.kind));
+	if (disk->image.spec.kind != XVM_KIND_BLK)
+		xvm_disk_log(disk, LOG_INFO, "adopted as device %u: %s", disk->num, xvm_kind_name(disk->image.spec.kind));
 	else
 		xvm_disk_log(disk, LOG_INFO, "adopted as device %u: %s, %llu bytes%s%s", disk->num,
 			     disk->request.target, (unsigned long long)disk->image.bytes,
@@ -369,20 +369,20 @@ static void adopt(struct xvm_disk *disk)
 	}
 }
 
-static void on_checked(void *arg, const struct xvm_opened *opened, int fd)
+static void on_checked(void *arg, const struct xvm_opened *opened, struct fdset *fds)
 {
 	struct xvm_disk *disk = arg;
 	const struct xvm_disk *other;
 	char why[XVM_WHY_BYTES];
 
-	(void)fd;	/* none was asked for */
+	(void)fds;	/* none was asked for */
 	disk->opener = NULL;
 	if (opened->err) {
 		refuse(disk, opened->why);
 		return;
 	}
 	disk->image = opened->image;
-	other = disk->image.kind == XVM_KIND_BLK ? find_conflict(disk) : NULL;
+	other = disk->image.spec.kind == XVM_KIND_BLK ? find_conflict(disk) : NULL;
 	if (other) {
 		snprintf(why, sizeof(why), "image %.100s is in use by guest %u (%.40s) as %s%s; destroy that guest, or use a copy",
 			 disk->request.target, other->guest->domid, other->guest->name, other->vdev,
@@ -429,7 +429,7 @@ static void begin_adoption(struct xvm_disk *disk)
 		refuse(disk, r.why);
 		return;
 	}
-	if (disk->own && disk->image.kind != XVM_KIND_BLK) {
+	if (disk->own && !xvm_kind_stands_on(disk->image.spec.kind)) {
 		adopt(disk);
 		return;
 	}

@@ -208,15 +208,11 @@ static int real_path(const char *target, char real[PATH_MAX], char *why)
 	return 0;
 }
 
-int xvm_image_open(const struct xvm_image_request *request, struct xvm_image *image, int *fd, char *why)
+static int open_target(const struct xvm_image_request *request, struct xvm_image *image, int *fd, char *why)
 {
 	char real[PATH_MAX];
-	struct xvm_spec desc;
-	int err;
+	int err = real_path(request->target, real, why);
 
-	memset(image, 0, sizeof(*image));
-	*fd = -1;
-	err = real_path(request->target, real, why);
 	if (err)
 		return err;
 	if (!below_descriptors(real) && below_descriptors(request->target))
@@ -227,13 +223,10 @@ int xvm_image_open(const struct xvm_image_request *request, struct xvm_image *im
 	if (request->plain)
 		return refuse(why, -EINVAL, "path=" SHORT " lies among the descriptors and is no image; say what it says",
 			      request->target);
-	err = read_descriptor(real, &desc, why);
-	if (err)
+	err = read_descriptor(real, &image->spec, why);
+	if (err || image->spec.kind != XVM_KIND_BLK)
 		return err;
-	image->kind = desc.kind;
-	if (desc.kind != XVM_KIND_BLK)
-		return 0;
-	err = real_path(desc.path, real, why);
+	err = real_path(image->spec.path, real, why);
 	if (err)
 		return err;
 	if (below_descriptors(real))
@@ -241,9 +234,28 @@ int xvm_image_open(const struct xvm_image_request *request, struct xvm_image *im
 	return open_grown(real, request, image, fd, why);
 }
 
+int xvm_image_open(const struct xvm_image_request *request, struct xvm_image *image, struct fdset *fds, char *why)
+{
+	int err = 0, fd = -1;
+
+	memset(image, 0, sizeof(*image));
+	memset(fds, 0, sizeof(*fds));
+	image->spec = request->spec;
+	if (request->spec.kind == XVM_KIND_BLK)
+		err = open_target(request, image, &fd, why);
+	if (!err && fd >= 0)
+		fds->fd[fds->count++] = fd;
+	return err;
+}
+
+bool xvm_kind_stands_on(enum xvm_device_kind kind)
+{
+	return kind != XVM_KIND_RNG;
+}
+
 bool xvm_image_same(const struct xvm_image *a, const struct xvm_image *b)
 {
-	return a->kind == b->kind && a->id.block == b->id.block && a->id.dev == b->id.dev && a->id.ino == b->id.ino;
+	return a->spec.kind == b->spec.kind && a->id.block == b->id.block && a->id.dev == b->id.dev && a->id.ino == b->id.ino;
 }
 
 static bool is_incoming(const char *name)

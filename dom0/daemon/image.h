@@ -10,6 +10,7 @@
 #ifndef XVM_DAEMON_IMAGE_H
 #define XVM_DAEMON_IMAGE_H
 
+#include "../base/fdset.h"
 #include "../spec/spec.h"
 
 /*
@@ -29,7 +30,7 @@ struct xvm_image_id {
 };
 
 struct xvm_image {
-	enum xvm_device_kind kind;
+	struct xvm_spec spec;	/* what the device is; xl's own disk: the kind alone */
 	struct xvm_image_id id;	/* kind blk */
 	u64 bytes;
 	bool direct;		/* was opened with O_DIRECT */
@@ -40,15 +41,19 @@ struct xvm_image_request {
 	char target[XVM_TARGET_BYTES];
 	bool read_only;
 	bool plain;		/* an image, and no descriptor */
+	struct xvm_spec spec;	/* own device of another kind than blk: what it is; target is not looked at */
 	u64 grow_to;		/* enlarge a file that is smaller; 0: leave it */
 };
 
 /*
- * Checks the target; kind blk: opens it. Returns 0, with the descriptor in *fd
- * (-1 when the kind has none), or negative errno with one line in why that
- * says what is wrong and what to do.
+ * Checks and opens what the device stands on. Returns 0, with the descriptors its
+ * worker needs in fds (blk: the image), or negative errno with one line in why
+ * that says what is wrong and what to do.
  */
-int xvm_image_open(const struct xvm_image_request *request, struct xvm_image *image, int *fd, char *why);
+int xvm_image_open(const struct xvm_image_request *request, struct xvm_image *image, struct fdset *fds, char *why);
+
+/* Does a device of this kind need anything opened at all? */
+bool xvm_kind_stands_on(enum xvm_device_kind kind);
 
 /* The same kind, and the same storage. */
 bool xvm_image_same(const struct xvm_image *a, const struct xvm_image *b);

@@ -162,11 +162,11 @@ void xvm_ops_look(struct xvm_guest *guest)
 
 /* ---- another size ---- */
 
-static void on_grown(void *arg, const struct xvm_opened *opened, int fd)
+static void on_grown(void *arg, const struct xvm_opened *opened, struct fdset *fds)
 {
 	struct xvm_disk *disk = arg;
 
-	(void)fd;	/* none was asked for */
+	(void)fds;	/* none was asked for */
 	disk->opener = NULL;
 	disk->resizing = false;
 	disk->why[0] = 0;
@@ -189,8 +189,8 @@ static void on_grown(void *arg, const struct xvm_opened *opened, int fd)
 
 int xvm_disk_resize(struct xvm_disk *disk, u64 bytes, char why[XVM_WHY_BYTES])
 {
-	if (disk->image.kind != XVM_KIND_BLK) {
-		snprintf(why, XVM_WHY_BYTES, "size is a disk's, and this is an %s", xvm_kind_name(disk->image.kind));
+	if (disk->image.spec.kind != XVM_KIND_BLK) {
+		snprintf(why, XVM_WHY_BYTES, "size is a disk's, and this is an %s", xvm_kind_name(disk->image.spec.kind));
 		return -EINVAL;
 	}
 	if (disk->phase != XVM_DISK_READY || disk->broken || disk->opener) {

@@ -12,7 +12,7 @@ struct xvm_opener {
 	pid_t child;
 	int sock;
 	struct event *answer;		/* with the time limit */
-	void (*done)(void *arg, const struct xvm_opened *opened, int fd);
+	void (*done)(void *arg, const struct xvm_opened *opened, struct fdset *fds);
 	void *arg;
 	char target[XVM_TARGET_BYTES];
 };
@@ -40,47 +40,38 @@ void xvm_opener_cancel(struct xvm_opener *opener)
  * the libraries the supervisor uses. It may hang for ever on a dead file
  * server, so it must not keep descriptors of workers and guests alive.
  */
-static void __attribute__((noreturn)) child_main(int sock, const struct xvm_image_request *request, bool want_fd)
+static void __attribute__((noreturn)) child_main(int sock, const struct xvm_image_request *request, bool want_fds)
 {
 	struct xvm_opened opened = { 0 };
-	int fd;
+	struct fdset fds;
 
 	if (sock != 3 && dup2(sock, 3) < 0)
 		_exit(1);
 	close_range(4, ~0u, 0);
 	signal(SIGTERM, SIG_DFL);
 	prctl(PR_SET_NAME, "xvmsgd-opener");
-	opened.err = xvm_image_open(request, &opened.image, &fd, opened.why);
-	if (opened.err)
-		fd = -1;
-	fdsock_send(3, &opened, sizeof(opened), &fd, want_fd && fd >= 0, true);
+	opened.err = xvm_image_open(request, &opened.image, &fds, opened.why);
+	fdsock_send(3, &opened, sizeof(opened), fds.fd, want_fds && !opened.err ? fds.count : 0, true);
 	_exit(0);
 }
 
-static int take_answer(int sock, struct xvm_opened *opened)
+static void take_answer(struct fdsock_msg *msg, int sock, struct xvm_opened *opened)
 {
-	struct fdsock_msg msg;
-	int fd = -1, got = fdsock_recv(sock, &msg);
-
-	if (got == 1 && msg.bytes == sizeof(*opened)) {
-		memcpy(opened, msg.data, sizeof(*opened));
-		opened->why[sizeof(opened->why) - 1] = 0;
-		fd = fdsock_take(&msg, 0);
-	} else {
-		opened->err = -EIO;
-	}
-	if (got == 1)
-		fdsock_release(&msg);
-	return fd;
+	opened->err = -EIO;
+	if (fdsock_recv(sock, msg) != 1)
+		return;
+	if (msg->bytes == sizeof(*opened))
+		memcpy(opened, msg->data, sizeof(*opened));
+	opened->why[sizeof(opened->why) - 1] = 0;
 }
 
 static void on_answer(evutil_socket_t sock, short what, void *arg)
 {
 	struct xvm_opener *opener = arg;
-	void (*done)(void *arg, const struct xvm_opened *opened, int fd) = opener->done;
+	void (*done)(void *arg, const struct xvm_opened *opened, struct fdset *fds) = opener->done;
 	void *done_arg = opener->arg;
 	struct xvm_opened opened = { 0 };
-	int fd = -1;
+	struct fdsock_msg msg = { 0 };
 
 	if (what & EV_TIMEOUT) {
 		opened.err = -ETIMEDOUT;
@@ -88,18 +79,19 @@ static void on_answer(evutil_socket_t sock, short what, void *arg)
 			 "target %.120s did not open within %u s; is its storage reachable?", opener->target,
 			 XVM_OPENER_LIMIT_MS / 1000);
 	} else {
-		fd = take_answer((int)sock, &opened);
+		take_answer(&msg, (int)sock, &opened);
 	}
 	if (opened.err && !opened.why[0])
 		snprintf(opened.why, sizeof(opened.why), "target %.120s: the process opening it died",
 			 opener->target);
 	opener_free(opener);
-	done(done_arg, &opened, fd);
+	done(done_arg, &opened, &msg.fds);
+	fdsock_release(&msg);
 }
 
 struct xvm_opener *xvm_opener_start(struct event_base *base, const struct xvm_image_request *request,
-				    bool want_fd,
-				    void (*done)(void *arg, const struct xvm_opened *opened, int fd),
+				    bool want_fds,
+				    void (*done)(void *arg, const struct xvm_opened *opened, struct fdset *fds),
 				    void *arg)
 {
 	static const struct timeval limit = { .tv_sec = XVM_OPENER_LIMIT_MS / 1000 };
@@ -117,7 +109,7 @@ struct xvm_opener *xvm_opener_start(struct event_base *base, const struct xvm_im
 	opener->sock = pair[0];
 	opener->child = fork();
 	if (!opener->child)
-		child_main(pair[1], request, want_fd);
+		child_main(pair[1], request, want_fds);
 	close(pair[1]);
 	if (opener->child < 0)
 		goto fail;

@@ -22,12 +22,12 @@ struct xvm_opened {
 
 /*
  * Calls done once, from the loop, unless cancelled before; the opener is gone
- * then. fd is the callee's, -1 when there is none; without want_fd there never
- * is. NULL when no child could be made.
+ * then. Descriptors that done leaves in fds are closed behind it; without want_fds
+ * there are none. NULL when no child could be made.
  */
 struct xvm_opener *xvm_opener_start(struct event_base *base, const struct xvm_image_request *request,
-				    bool want_fd,
-				    void (*done)(void *arg, const struct xvm_opened *opened, int fd),
+				    bool want_fds,
+				    void (*done)(void *arg, const struct xvm_opened *opened, struct fdset *fds),
 				    void *arg);
 void xvm_opener_cancel(struct xvm_opener *opener);
 

@@ -41,7 +41,7 @@ int xvm_own_new(struct xvm_guest *guest, const struct xvm_spec *spec, bool persi
 	disk->persist = persist;
 	disk->id = xvm_random_u64();
 	disk->discard = spec->discard;
-	disk->image.kind = spec->kind;
+	disk->image.spec = disk->request.spec = *spec;
 	disk->request.read_only = spec->read_only;
 	disk->request.plain = true;
 	memcpy(disk->request.target, spec->path, sizeof(disk->request.target));
@@ -82,11 +82,6 @@ void xvm_own_look(const struct xvm_disk *disk, struct xvm_node_view *view)
 
 void xvm_own_spec(const struct xvm_disk *disk, struct xvm_spec *spec)
 {
-	*spec = (struct xvm_spec){
-		.kind = disk->image.kind,
-		.read_only = disk->request.read_only,
-		.discard = disk->discard,
-	};
+	*spec = disk->request.spec;
 	memcpy(spec->name, disk->vdev, sizeof(spec->name));
-	memcpy(spec->path, disk->request.target, sizeof(spec->path));
 }

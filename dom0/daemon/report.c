@@ -46,7 +46,7 @@ struct json_object *xvm_report_device(const struct xvm_disk *disk)
 	add_number(json, "device", disk->num);
 	add_text(json, "name", disk->vdev);
 	add_text(json, "vdev", disk->vdev);
-	add_text(json, "type", xvm_kind_name(disk->image.kind));
+	add_text(json, "type", xvm_kind_name(disk->image.spec.kind));
 	add_text(json, "target", disk->request.target);
 	add_text(json, "state", disk_state(disk));
 	add_number(json, "size_bytes", disk->image.bytes);

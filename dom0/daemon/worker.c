@@ -52,11 +52,11 @@ void xvm_worker_send(struct xvm_worker *w, struct xvm_ipc_hdr *hdr, u32 type, si
 		xvm_worker_kill(w, "its socket failed");
 }
 
-void xvm_worker_add_device(struct xvm_worker *w, const struct xvm_ipc_dev_add *device, int fd)
+void xvm_worker_add_device(struct xvm_worker *w, const struct xvm_ipc_dev_add *device, const struct fdset *fds)
 {
 	struct xvm_ipc_dev_add msg = *device;
 
-	xvm_worker_send(w, &msg.hdr, XVM_IPC_DEV_ADD, sizeof(msg), &fd, fd >= 0);
+	xvm_worker_send(w, &msg.hdr, XVM_IPC_DEV_ADD, sizeof(msg), fds->fd, fds->count);
 }
 
 void xvm_worker_del_device(struct xvm_worker *w, u32 num, bool forced)
@@ -141,7 +141,7 @@ static void take_requests(struct xvm_worker *w, int budget)
 			return;
 		}
 		if (got == 1) {
-			fault = msg.nfds ? "it sent a descriptor" : xvm_worker_request(w, &msg);
+			fault = msg.fds.count ? "it sent a descriptor" : xvm_worker_request(w, &msg);
 			fdsock_release(&msg);
 		} else {
 			fault = "it sent a message longer than any";

@@ -29,7 +29,7 @@ struct xvm_worker {
 /* Starts the process; takes keep_fd (xvm_keep_open; -1: none) in any case. Returns 0 or negative errno. */
 int xvm_worker_start(struct xvm_guest *guest, int keep_fd);
 /* All of these kill the worker when it does not listen; NULL is ignored. */
-void xvm_worker_add_device(struct xvm_worker *worker, const struct xvm_ipc_dev_add *device, int fd);
+void xvm_worker_add_device(struct xvm_worker *worker, const struct xvm_ipc_dev_add *device, const struct fdset *fds);
 void xvm_worker_del_device(struct xvm_worker *worker, u32 num, bool forced);
 void xvm_worker_resize_device(struct xvm_worker *worker, u32 num, u64 bytes);
 void xvm_worker_run(struct xvm_worker *worker, const struct xvm_ipc_start *start, int channel_fd, int bus_fd);

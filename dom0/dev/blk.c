@@ -360,9 +360,10 @@ static struct blk *blk_new(struct xvm_vdev *vdev, const struct xvm_ipc_dev_add *
 	return blk;
 }
 
-static int blk_create(struct xvm_vdev *vdev, const struct xvm_ipc_dev_add *desc, int fd,
+static int blk_create(struct xvm_vdev *vdev, const struct xvm_ipc_dev_add *desc, struct fdset *fds,
 		      char *why, size_t why_bytes)
 {
+	int fd = fdset_take(fds, 0);
 	const char *fault = desc_fault(desc, fd);
 	struct blk *blk = fault ? NULL : blk_new(vdev, desc, fd);
 

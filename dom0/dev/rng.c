@@ -9,7 +9,6 @@
 
 #include <sys/random.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include <linux/virtio_ids.h>
 
@@ -55,13 +54,12 @@ static bool rng_kick(struct xvm_vdev *vdev, struct xvm_vq *vq, u32 budget)
 	return true;
 }
 
-static int rng_create(struct xvm_vdev *vdev, const struct xvm_ipc_dev_add *desc, int fd,
+static int rng_create(struct xvm_vdev *vdev, const struct xvm_ipc_dev_add *desc, struct fdset *fds,
 		      char *why, size_t why_bytes)
 {
 	(void)desc;
-	if (fd >= 0) {
-		snprintf(why, why_bytes, "an entropy device takes no image");
-		close(fd);
+	if (fds->count) {
+		snprintf(why, why_bytes, "an entropy device takes no descriptor");
 		return -EINVAL;
 	}
 	vdev->vq[0].max_size = RNG_QUEUE_SIZE;

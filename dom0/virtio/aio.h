@@ -29,6 +29,10 @@ int xvm_aio_fdatasync(struct xvm_aio *aio, struct xvm_aio_req *req, int fd);
 /* mode as fallocate(2) */
 int xvm_aio_fallocate(struct xvm_aio *aio, struct xvm_aio_req *req, int fd, int mode, off_t off,
 		      off_t len);
+/* As poll(2), one shot: done gets the events that are there. */
+int xvm_aio_poll(struct xvm_aio *aio, struct xvm_aio_req *req, int fd, unsigned int events);
+/* Ends a poll before its time: done still comes, with -ECANCELED unless an event was first. */
+int xvm_aio_poll_end(struct xvm_aio *aio, struct xvm_aio_req *req);
 /* One-shot timer; done gets 0. */
 int xvm_aio_timer(struct xvm_aio *aio, struct xvm_aio_req *req, unsigned int ms);
 

@@ -10,7 +10,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #define TRANSPORT_FEATURES	(XVM_F_INDIRECT_DESC | XVM_F_EVENT_IDX | XVM_F_VERSION_1 | \
 				 XVM_F_ACCESS_PLATFORM | XVM_F_RING_PACKED | XVM_F_IN_ORDER | \
@@ -24,34 +23,33 @@
 /* Chains taken from one queue before the others have their turn (rules.md, M1). */
 #define KICK_BUDGET		256u
 
-static int vdev_create(struct xvm_vdev *vdev, const struct xvm_ipc_dev_add *desc, int fd,
+static int vdev_create(struct xvm_vdev *vdev, const struct xvm_ipc_dev_add *desc, struct fdset *fds,
 		       char *why, size_t why_bytes)
 {
 	u32 i;
 
 	vdev->num_vqs = vdev->type->num_vqs;
-	for (i = 0; i < vdev->num_vqs; i++) {
+	vdev->repeatable = vdev->type->repeatable;
+	for (i = 0; i < XVM_VDEV_MAX_VQS; i++) {
 		vdev->vq[i].mem = &vdev->mem;
 		vdev->vq[i].index = (u16)i;
 	}
-	if (vdev->type->create(vdev, desc, fd, why, why_bytes))
+	if (vdev->type->create(vdev, desc, fds, why, why_bytes))
 		return -EINVAL;
 	vdev->offered |= TRANSPORT_FEATURES;
 	memcpy(vdev->told, vdev->config, sizeof(vdev->told));
 	return 0;
 }
 
-struct xvm_vdev *xvm_vdev_new(const struct xvm_ipc_dev_add *desc, int fd,
-			      const struct xvm_vdev_ops *ops, void *owner, struct xvm_aio *aio,
-			      char *why, size_t why_bytes)
+static struct xvm_vdev *vdev_new(const struct xvm_ipc_dev_add *desc, struct fdset *fds,
+				 const struct xvm_vdev_ops *ops, void *owner, struct xvm_aio *aio,
+				 char *why, size_t why_bytes)
 {
-	const struct xvm_vdev_type *type = xvm_vdev_type_find(desc->device_id);
+	const struct xvm_vdev_type *type = xvm_vdev_type_find(desc->backend, desc->device_id);
 	struct xvm_vdev *vdev = type ? calloc(1, sizeof(*vdev)) : NULL;
 
 	if (!vdev) {
 		snprintf(why, why_bytes, type ? "out of memory" : "no device model of this type");
-		if (fd >= 0)
-			close(fd);
 		return NULL;
 	}
 	vdev->type = type;
@@ -59,10 +57,23 @@ struct xvm_vdev *xvm_vdev_new(const struct xvm_ipc_dev_add *desc, int fd,
 	vdev->owner = owner;
 	vdev->aio = aio;
 	vdev->num = desc->num;
-	if (vdev_create(vdev, desc, fd, why, why_bytes)) {
+	vdev->device_id = desc->device_id;
+	if (vdev_create(vdev, desc, fds, why, why_bytes)) {
 		free(vdev);
 		return NULL;
 	}
+	return vdev;
+}
+
+struct xvm_vdev *xvm_vdev_new(const struct xvm_ipc_dev_add *desc, struct fdset *fds,
+			      const struct xvm_vdev_ops *ops, void *owner, struct xvm_aio *aio,
+			      char *why, size_t why_bytes)
+{
+	struct fdset none = { 0 };
+	struct xvm_vdev *vdev = vdev_new(desc, fds ? fds : &none, ops, owner, aio, why, why_bytes);
+
+	if (fds)
+		fdset_close(fds);
 	return vdev;
 }
 

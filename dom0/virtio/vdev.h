@@ -12,6 +12,7 @@
 #define XVM_DOM0_VIRTIO_VDEV_H
 
 #include "vq.h"
+#include "../base/fdset.h"
 
 #define XVM_VDEV_MAX_VQS 64
 #define XVM_VDEV_MAX_SHM 4
@@ -39,16 +40,17 @@ struct xvm_ipc_dev_add;
 /* A device model. One const table per type; nobody writes to it. */
 struct xvm_vdev_type {
 	const char *name;
-	u32 device_id;
-	u32 num_vqs;
+	u32 backend;		/* enum xvm_backend */
+	u32 device_id;		/* 0: any; the description says */
+	u32 num_vqs;		/* create may set vdev->num_vqs to fewer or more */
 	bool repeatable;	/* serving a request twice is as good as once: one cut off by a crash is */
 	/*
-	 * Makes the model's state (vdev->model) from the description; fd is the
-	 * model's from now on, also on failure (-1: none came). Sets vdev->offered
-	 * (device bits only), config_bytes and config[], and each queue's max_size.
-	 * Returns 0 or negative errno with a line in why.
+	 * Makes the model's state (vdev->model) from the description and takes the
+	 * descriptors it wants; the rest is closed behind it. Sets vdev->offered (device bits only), config_bytes and
+	 * config[], and each queue's max_size.
+	 * Returns 0 or negative errno with a line in why; then nothing of it is left.
 	 */
-	int (*create)(struct xvm_vdev *vdev, const struct xvm_ipc_dev_add *desc, int fd,
+	int (*create)(struct xvm_vdev *vdev, const struct xvm_ipc_dev_add *desc, struct fdset *fds,
 		      char *why, size_t why_bytes);
 	void (*destroy)(struct xvm_vdev *vdev);		/* nothing is in flight */
 	/*
@@ -99,6 +101,8 @@ struct xvm_vdev {
 	void *model;		/* the device model's */
 	struct xvm_aio *aio;
 	u16 num;		/* device number */
+	u32 device_id;		/* virtio device type */
+	bool repeatable;	/* as the type says, or create */
 	u64 offered;		/* device bits | transport bits we support */
 	u64 acked;
 	u32 acked_blocks;	/* bit per 32-bit block the driver has set since the reset */
@@ -126,8 +130,8 @@ struct xvm_vdev {
 	u64 requests, bytes_read, bytes_written, bounced;	/* counters */
 };
 
-/* Allocates and creates; takes fd in any case. NULL with a line in why. */
-struct xvm_vdev *xvm_vdev_new(const struct xvm_ipc_dev_add *desc, int fd,
+/* Allocates and creates; all of fds (NULL: none) is taken or closed in any case. NULL with a line in why. */
+struct xvm_vdev *xvm_vdev_new(const struct xvm_ipc_dev_add *desc, struct fdset *fds,
 			      const struct xvm_vdev_ops *ops, void *owner, struct xvm_aio *aio,
 			      char *why, size_t why_bytes);
 /* The caller has drained it. */
@@ -249,6 +253,6 @@ void xvm_vdev_broken(struct xvm_vdev *vdev, const char *reason);
 void xvm_vdev_config_changed(struct xvm_vdev *vdev);
 
 /* The plain array of types, dom0/worker/types.c. */
-const struct xvm_vdev_type *xvm_vdev_type_find(u32 device_id);
+const struct xvm_vdev_type *xvm_vdev_type_find(u32 backend, u32 device_id);
 
 #endif

@@ -139,7 +139,7 @@ int xvm_vdev_keep_vq(struct xvm_vdev *vdev, u32 index, bool idle)
 		xvm_vq_reset(vq);
 		return -EINVAL;
 	}
-	err = xvm_vq_keep(vq, idle, vdev->type->repeatable);
+	err = xvm_vq_keep(vq, idle, vdev->repeatable);
 	vq->kept = !err;
 	return err;
 }

@@ -2,7 +2,6 @@
 #include "loop.h"
 #include <errno.h>
 #include <liburing.h>
-#include <poll.h>
 #include <stdlib.h>
 
 #define SQ_ENTRIES 256u
@@ -20,7 +19,7 @@ struct xvm_aio {
 /* The whole of what the ring may do. Nothing here opens, connects or sends. */
 static const uint8_t allowed_ops[] = {
 	IORING_OP_READV, IORING_OP_WRITEV, IORING_OP_FSYNC, IORING_OP_FALLOCATE,
-	IORING_OP_POLL_ADD, IORING_OP_TIMEOUT,
+	IORING_OP_POLL_ADD, IORING_OP_POLL_REMOVE, IORING_OP_TIMEOUT,
 };
 
 /* Flags of requests are not among what is allowed, so none can name the registered file. */
@@ -107,6 +106,8 @@ unsigned int aio_reap(struct xvm_aio *aio)
 		result = cqe->res;
 		/* Before done, which may submit and so need the slot. */
 		io_uring_cqe_seen(&aio->ring, cqe);
+		if (!req)
+			continue;	/* the end of a poll was asked for; the poll itself has the answer */
 		req->done(req, result == -ETIME ? 0 : result);
 	}
 	return n;
@@ -122,14 +123,25 @@ static struct io_uring_sqe *next_sqe(struct xvm_aio *aio)
 	return io_uring_get_sqe(&aio->ring);
 }
 
-int aio_poll(struct xvm_aio *aio, struct xvm_aio_req *req, int fd)
+int xvm_aio_poll(struct xvm_aio *aio, struct xvm_aio_req *req, int fd, unsigned int events)
 {
 	struct io_uring_sqe *sqe = next_sqe(aio);
 
 	if (!sqe)
 		return -EAGAIN;
-	io_uring_prep_poll_add(sqe, fd, POLLIN);
+	io_uring_prep_poll_add(sqe, fd, events);
 	io_uring_sqe_set_data(sqe, req);
+	return 0;
+}
+
+int xvm_aio_poll_end(struct xvm_aio *aio, struct xvm_aio_req *req)
+{
+	struct io_uring_sqe *sqe = next_sqe(aio);
+
+	if (!sqe)
+		return -EAGAIN;
+	io_uring_prep_poll_remove(sqe, (uintptr_t)req);
+	io_uring_sqe_set_data(sqe, NULL);
 	return 0;
 }
 

@@ -206,10 +206,10 @@ const struct bus_host worker_bus_host = {
 static void take_start(struct worker *w, struct fdsock_msg *msg)
 {
 	struct xvm_ipc_start start;
-	int evtchn_fd = fdsock_take(msg, 0), err;
+	int evtchn_fd = fdset_take(&msg->fds, 0), err;
 
 	memcpy(&start, msg->data, sizeof(start));
-	err = worker_start(w, &start, evtchn_fd, fdsock_take(msg, 1));
+	err = worker_start(w, &start, evtchn_fd, fdset_take(&msg->fds, 1));
 	if (err) {
 		/* The supervisor says the rest in one line. */
 		control_fail(w, err == -EFAULT ? XVM_FAIL_RINGS : XVM_ERR_INTERNAL, (uint32_t)-err);
@@ -223,7 +223,7 @@ static void take_dev_add(struct worker *w, struct fdsock_msg *msg)
 	struct xvm_ipc_dev_add add;
 
 	memcpy(&add, msg->data, sizeof(add));
-	bus_add_device(w->bus, &add, fdsock_take(msg, 0));
+	bus_add_device(w->bus, &add, &msg->fds);
 }
 
 static void take_dev_del(struct worker *w, struct fdsock_msg *msg)
@@ -247,7 +247,7 @@ static void take_map_reply(struct worker *w, struct fdsock_msg *msg)
 	struct xvm_ipc_map_reply reply;
 
 	memcpy(&reply, msg->data, sizeof(reply));
-	bus_map_done(w->bus, reply.area, reply.status, reply.limit, fdsock_take(msg, 0));
+	bus_map_done(w->bus, reply.area, reply.status, reply.limit, fdset_take(&msg->fds, 0));
 }
 
 static void tell_dev_stats(struct worker *w)
@@ -290,7 +290,7 @@ static void take_stop(struct worker *w, struct fdsock_msg *msg)
 
 static void take_trace(struct worker *w, struct fdsock_msg *msg)
 {
-	bus_trace(w->bus, fdsock_take(msg, 0));
+	bus_trace(w->bus, fdset_take(&msg->fds, 0));
 }
 
 static const struct {

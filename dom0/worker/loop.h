@@ -22,9 +22,6 @@ void aio_free(struct xvm_aio *aio);
 /* The ring's descriptor, for the test that tries what it must refuse. */
 int aio_ring_fd(const struct xvm_aio *aio);
 
-/* One shot: done gets the poll mask. Ends with -EAGAIN as the others do. */
-int aio_poll(struct xvm_aio *aio, struct xvm_aio_req *req, int fd);
-
 /* Hands over what was prepared; with wait, sleeps until something is complete. One system call. */
 int aio_enter(struct xvm_aio *aio, bool wait);
 /* Runs done of what is complete, a bounded number of them; returns how many. */

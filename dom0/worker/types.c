@@ -7,12 +7,12 @@ static const struct xvm_vdev_type *const types[] = {
 	&xvm_rng_type,
 };
 
-const struct xvm_vdev_type *xvm_vdev_type_find(u32 device_id)
+const struct xvm_vdev_type *xvm_vdev_type_find(u32 backend, u32 device_id)
 {
 	u32 i;
 
 	for (i = 0; i < XVM_ARRAY_SIZE(types); i++)
-		if (types[i]->device_id == device_id)
+		if (types[i]->backend == backend && (types[i]->device_id == device_id || !types[i]->device_id))
 			return types[i];
 	return NULL;
 }

@@ -4,6 +4,7 @@
 #include "../../xen/proto/ring.h"
 #include "../../xen/user/evtchn.h"
 #include <errno.h>
+#include <poll.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -42,7 +43,7 @@ static int connect_bus(struct worker *w, const struct xvm_ipc_start *start)
 
 static int arm_evtchn(struct worker *w)
 {
-	return aio_poll(w->aio, &w->evtchn_poll, w->evtchn->fd);
+	return xvm_aio_poll(w->aio, &w->evtchn_poll, w->evtchn->fd, POLLIN);
 }
 
 int worker_start(struct worker *w, const struct xvm_ipc_start *start, int evtchn_fd, int shared_fd)
@@ -116,7 +117,7 @@ static void control_fired(struct xvm_aio_req *req, int result)
 		w->done = true;
 	else
 		control_take(w);
-	if (!w->done && aio_poll(w->aio, &w->control_poll, w->control))
+	if (!w->done && xvm_aio_poll(w->aio, &w->control_poll, w->control, POLLIN))
 		w->done = true;
 }
 
@@ -190,7 +191,7 @@ int worker_run(struct xvm_aio *aio, int control, struct evtchn *(*open)(int fd),
 
 	log_to(control_log, &w);
 	w.bus = bus_new(&worker_bus_host, &w, aio);
-	if (!w.bus || control_hello(&w) || aio_poll(aio, &w.control_poll, control))
+	if (!w.bus || control_hello(&w) || xvm_aio_poll(aio, &w.control_poll, control, POLLIN))
 		return 1;
 	bus_keep_in(w.bus, keep);
 	loop(&w);

@@ -215,7 +215,7 @@ static void add_device(u16 num)
 {
 	struct xvm_ipc_dev_add add = { .num = num, .device_id = 4 };
 
-	bus_add_device(bus, &add, -1);
+	bus_add_device(bus, &add, NULL);
 	run();
 }
 

@@ -67,10 +67,10 @@ void xvm_disk_log(struct xvm_disk *disk, int level, const char *format, ...)
 	(void)disk, (void)level, (void)format;
 }
 
-struct xvm_opener *xvm_opener_start(struct event_base *base, const struct xvm_image_request *request, bool want_fd,
-				    void (*done)(void *arg, const struct xvm_opened *opened, int fd), void *arg)
+struct xvm_opener *xvm_opener_start(struct event_base *base, const struct xvm_image_request *request, bool want_fds,
+				    void (*done)(void *arg, const struct xvm_opened *opened, struct fdset *fds), void *arg)
 {
-	(void)base, (void)want_fd, (void)done, (void)arg;
+	(void)base, (void)want_fds, (void)done, (void)arg;
 	CHECK(request->target[0] == '/');
 	return NULL;
 }

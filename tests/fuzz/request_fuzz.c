@@ -169,7 +169,7 @@ static const char *one(u8 kind, const uint8_t *data, size_t n)
 	struct fdsock_msg msg = { 0 };
 	struct xvm_ipc_hdr hdr = { .type = XVM_IPC_HELLO + kind % 8u };
 
-	memset(msg.fd, -1, sizeof(msg.fd));
+	memset(msg.fds.fd, -1, sizeof(msg.fds.fd));
 	if (kind < 16 && bytes_of(hdr.type)) {
 		hdr.bytes = (u32)bytes_of(hdr.type);
 		msg.bytes = hdr.bytes;

@@ -127,12 +127,12 @@ static bool dev_config_written(struct xvm_vdev *vdev, u32 off, u32 len)
 	return off >= MODEL_WRITABLE;
 }
 
-static int dev_create(struct xvm_vdev *vdev, const struct xvm_ipc_dev_add *desc, int fd, char *why,
+static int dev_create(struct xvm_vdev *vdev, const struct xvm_ipc_dev_add *desc, struct fdset *fds, char *why,
 		      size_t why_bytes)
 {
 	u32 i;
 
-	(void)desc, (void)fd, (void)why, (void)why_bytes;
+	(void)desc, (void)fds, (void)why, (void)why_bytes;
 	dev.vdev = vdev;
 	vdev->offered = TYPE_FEATURE;
 	vdev->config_bytes = MODEL_CONFIG;
@@ -157,8 +157,9 @@ static const struct xvm_vdev_type dev_type = {
 	.config_written = dev_config_written, .cancel = dev_cancel,
 };
 
-const struct xvm_vdev_type *xvm_vdev_type_find(u32 device_id)
+const struct xvm_vdev_type *xvm_vdev_type_find(u32 backend, u32 device_id)
 {
+	(void)backend;
 	return device_id == DEVICE_ID ? &dev_type : NULL;
 }
 
@@ -701,7 +702,7 @@ static void begin(const uint8_t *data, size_t size)
 	xvm_ring_rx_init(&run.rx, &mem, MODEL_MESSAGE);
 	run.bus = bus_new(&host, NULL, NULL);
 	require(run.bus && !bus_connect(run.bus, &link));
-	bus_add_device(run.bus, &desc, -1);
+	bus_add_device(run.bus, &desc, NULL);
 	settle();
 	add_area(1);
 	add_area(2);

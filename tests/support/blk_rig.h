@@ -176,7 +176,8 @@ static inline int reopen(int fd, int flags)
 static inline struct xvm_vdev *make(struct fix *f, int fd)
 {
 	char why[100] = "";
-	struct xvm_vdev *vdev = xvm_vdev_new(&f->desc, fd, &owner_ops, NULL, &aio, why, sizeof(why));
+	struct fdset fds = { .count = fd >= 0, .fd = { fd } };
+	struct xvm_vdev *vdev = xvm_vdev_new(&f->desc, &fds, &owner_ops, NULL, &aio, why, sizeof(why));
 
 	if (!vdev)
 		print_message("%s\n", why);

@@ -56,8 +56,9 @@ static const struct xvm_vdev_ops owner_ops = {
 	owner_used, owner_config_changed, owner_drained, owner_again, owner_state,
 };
 
-const struct xvm_vdev_type *xvm_vdev_type_find(u32 device_id)
+const struct xvm_vdev_type *xvm_vdev_type_find(u32 backend, u32 device_id)
 {
+	(void)backend;
 	return device_id == OWNER_TYPE.device_id ? &OWNER_TYPE : NULL;
 }
 

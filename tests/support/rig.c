@@ -398,7 +398,7 @@ static void take(struct rig *rig, const struct fdsock_msg *msg)
 	const struct xvm_ipc_log *log = (const void *)msg->data;
 
 	assert_int_equal(hdr->bytes, msg->bytes);
-	assert_int_equal(msg->nfds, 0);
+	assert_int_equal(msg->fds.count, 0);
 	switch (hdr->type) {
 	case XVM_IPC_HELLO:
 		rig->hello = true;

@@ -64,14 +64,13 @@ static void shm_reset(struct xvm_vdev *vdev)
 	memset(vdev->shm, 0, sizeof(vdev->shm));
 }
 
-static int shm_create(struct xvm_vdev *vdev, const struct xvm_ipc_dev_add *desc, int fd, char *why,
+static int shm_create(struct xvm_vdev *vdev, const struct xvm_ipc_dev_add *desc, struct fdset *fds, char *why,
 		      size_t why_bytes)
 {
 	u32 i;
 
 	(void)desc, (void)why, (void)why_bytes;
-	if (fd >= 0)
-		close(fd);
+	(void)fds;
 	vdev->config_bytes = SHM_DEV_CONFIG;
 	for (i = 0; i < SHM_DEV_QUEUES; i++)
 		vdev->vq[i].max_size = 8;
@@ -95,7 +94,8 @@ static const struct xvm_vdev_type shm_type = {
 };
 
 /* The type table of a program that links this instead of dom0/worker/types.c. */
-const struct xvm_vdev_type *xvm_vdev_type_find(u32 device_id)
+const struct xvm_vdev_type *xvm_vdev_type_find(u32 backend, u32 device_id)
 {
+	(void)backend;
 	return device_id == SHM_DEV_ID ? &shm_type : NULL;
 }

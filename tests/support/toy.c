@@ -84,7 +84,7 @@ static void toy_reset(struct xvm_vdev *vdev)
 	((struct toy *)vdev->model)->slow = false;
 }
 
-static int toy_create(struct xvm_vdev *vdev, const struct xvm_ipc_dev_add *desc, int fd, char *why,
+static int toy_create(struct xvm_vdev *vdev, const struct xvm_ipc_dev_add *desc, struct fdset *fds, char *why,
 		      size_t why_bytes)
 {
 	struct toy *toy = calloc(1, sizeof(*toy));
@@ -93,8 +93,7 @@ static int toy_create(struct xvm_vdev *vdev, const struct xvm_ipc_dev_add *desc,
 	(void)desc;
 	(void)why;
 	(void)why_bytes;
-	if (fd >= 0)
-		close(fd);
+	(void)fds;
 	if (!toy)
 		return -ENOMEM;
 	toy->vdev = vdev;
@@ -125,7 +124,8 @@ const struct xvm_vdev_type toy_type = {
 	.reset = toy_reset,
 };
 
-const struct xvm_vdev_type *xvm_vdev_type_find(u32 device_id)
+const struct xvm_vdev_type *xvm_vdev_type_find(u32 backend, u32 device_id)
 {
+	(void)backend;
 	return device_id == TOY_ID ? &toy_type : NULL;
 }

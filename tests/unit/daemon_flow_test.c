@@ -94,7 +94,7 @@ static void w_take(struct fdsock_msg *msg, int domid)
 
 	switch (hdr->type) {
 	case XVM_IPC_TRACE:
-		if (msg->nfds != 1 || fdsock_send(msg->fd[0], &domid, sizeof(domid), NULL, 0, true))
+		if (msg->fds.count != 1 || fdsock_send(msg->fds.fd[0], &domid, sizeof(domid), NULL, 0, true))
 			_exit(4);
 		return;
 	case XVM_IPC_DEV_ADD:

@@ -150,9 +150,10 @@ static void refused(struct xvm_image_request *request, const char *text)
 {
 	char why[XVM_WHY_BYTES] = "";
 	struct xvm_image image;
-	int fd;
+	struct fdset fds;
 
-	assert_true(xvm_image_open(request, &image, &fd, why) < 0);
+	assert_true(xvm_image_open(request, &image, &fds, why) < 0);
+	assert_int_equal(fds.count, 0);
 	if (!strstr(why, text))
 		fail_msg("'%s', expected '%s'", why, text);
 }
@@ -162,12 +163,15 @@ static void test_image_good(void **state)
 	struct xvm_image_request request;
 	char why[XVM_WHY_BYTES];
 	struct xvm_image image, again;
+	struct fdset fds;
 	struct stat st;
 	int fd;
 
 	(void)state;
 	make_file("good", 1 << 20, 0600, &request);
-	assert_int_equal(xvm_image_open(&request, &image, &fd, why), 0);
+	assert_int_equal(xvm_image_open(&request, &image, &fds, why), 0);
+	assert_int_equal(fds.count, 1);
+	fd = fdset_take(&fds, 0);
 	assert_int_equal(image.bytes, 1 << 20);
 	assert_int_equal(fcntl(fd, F_GETFL) & O_ACCMODE, O_RDWR);
 	assert_int_equal(!!(fcntl(fd, F_GETFL) & O_DIRECT), image.direct);
@@ -176,7 +180,8 @@ static void test_image_good(void **state)
 	assert_true(image.id.dev == st.st_dev && image.id.ino == st.st_ino && !image.id.block);
 	close(fd);
 	request.read_only = true;
-	assert_int_equal(xvm_image_open(&request, &again, &fd, why), 0);
+	assert_int_equal(xvm_image_open(&request, &again, &fds, why), 0);
+	fd = fdset_take(&fds, 0);
 	assert_int_equal(fcntl(fd, F_GETFL) & O_ACCMODE, O_RDONLY);
 	assert_memory_equal(&again.id, &image.id, sizeof(image.id));
 	close(fd);

@@ -51,13 +51,13 @@ static void test_round_trip(void **state)
 	assert_int_equal(fdsock_recv(sock[1], &msg), 1);
 	assert_int_equal(msg.bytes, 5);
 	assert_memory_equal(msg.data, "hello", 5);
-	assert_int_equal(msg.nfds, 2);
+	assert_int_equal(msg.fds.count, 2);
 	assert_int_equal(open_fds(), before + 2);
-	fd = fdsock_take(&msg, 1);
+	fd = fdset_take(&msg.fds, 1);
 	assert_true(fd >= 0);
 	assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
-	assert_int_equal(fdsock_take(&msg, 1), -1);
-	assert_int_equal(fdsock_take(&msg, 2), -1);
+	assert_int_equal(fdset_take(&msg.fds, 1), -1);
+	assert_int_equal(fdset_take(&msg.fds, 2), -1);
 	fdsock_release(&msg);
 	assert_int_equal(open_fds(), before + 1);
 	close(fd);
@@ -66,7 +66,7 @@ static void test_round_trip(void **state)
 static void test_too_many(void **state)
 {
 	int before = open_fds(), fds[FDSOCK_MAX_FDS + 1] = { 0 }, n;
-	char control[CMSG_SPACE(16 * sizeof(int))] = { 0 };
+	char control[CMSG_SPACE((FDSOCK_MAX_FDS + 16) * sizeof(int))] = { 0 };
 	struct iovec iov = { "x", 1 };
 	struct msghdr hdr = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control };
 	struct cmsghdr *cmsg;
@@ -74,7 +74,7 @@ static void test_too_many(void **state)
 
 	(void)state;
 	assert_int_equal(fdsock_send(sock[0], "x", 1, fds, FDSOCK_MAX_FDS + 1, 1), -EMSGSIZE);
-	for (n = FDSOCK_MAX_FDS + 1; n <= 16; n += 11) {
+	for (n = FDSOCK_MAX_FDS + 1; n <= FDSOCK_MAX_FDS + 16; n += 15) {
 		hdr.msg_controllen = CMSG_SPACE((size_t)n * sizeof(int));
 		cmsg = CMSG_FIRSTHDR(&hdr);
 		cmsg->cmsg_level = SOL_SOCKET;

@@ -17,9 +17,9 @@ static struct {
 	bool late;
 } toy;
 
-static int toy_create(struct xvm_vdev *vdev, const struct xvm_ipc_dev_add *desc, int fd, char *why, size_t why_bytes)
+static int toy_create(struct xvm_vdev *vdev, const struct xvm_ipc_dev_add *desc, struct fdset *fds, char *why, size_t why_bytes)
 {
-	(void)desc, (void)fd, (void)why, (void)why_bytes;
+	(void)desc, (void)fds, (void)why, (void)why_bytes;
 	vdev->vq[0].max_size = vdev->vq[1].max_size = 16;
 	return 0;
 }
@@ -72,7 +72,7 @@ static void next_worker(void)
 	memset(&owner, 0, sizeof(owner));
 	toy.held = 0;
 	xvm_vdev_free(f.vdev);
-	f.vdev = xvm_vdev_new(&desc, -1, &owner_ops, NULL, NULL, why, sizeof(why));
+	f.vdev = xvm_vdev_new(&desc, NULL, &owner_ops, NULL, NULL, why, sizeof(why));
 	f.vdev->mem = f.mem;
 	xvm_vdev_keep_in(f.vdev, f.keep);
 }

@@ -24,7 +24,7 @@ static int setup(void **state)
 	char why[100];
 
 	memset(&owner, 0, sizeof(owner));
-	f->vdev = xvm_vdev_new(&desc, -1, &owner_ops, NULL, NULL, why, sizeof(why));
+	f->vdev = xvm_vdev_new(&desc, NULL, &owner_ops, NULL, NULL, why, sizeof(why));
 	ring_mem_init(&f->r, &f->vdev->mem, 64, BYTES);
 	assert_int_equal(owner_up(f->vdev, &f->r, GOOD), 15);
 	*state = f;
@@ -110,11 +110,12 @@ static void test_no_image(void **state)
 {
 	struct xvm_ipc_dev_add desc = { .num = 1, .device_id = 4 };
 	int fd = open("/dev/null", O_RDONLY);
+	struct fdset fds = { .count = 1, .fd = { fd } };
 	char why[100];
 
 	(void)state;
-	assert_null(xvm_vdev_new(&desc, fd, &owner_ops, NULL, NULL, why, sizeof(why)));
-	assert_string_equal(why, "an entropy device takes no image");
+	assert_null(xvm_vdev_new(&desc, &fds, &owner_ops, NULL, NULL, why, sizeof(why)));
+	assert_string_equal(why, "an entropy device takes no descriptor");
 	assert_int_equal(fcntl(fd, F_GETFD), -1);	/* taken, so closed */
 }
 

@@ -17,10 +17,10 @@ static struct {
 	u32 kicks;
 } toy;
 
-static int toy_create(struct xvm_vdev *vdev, const struct xvm_ipc_dev_add *desc, int fd,
+static int toy_create(struct xvm_vdev *vdev, const struct xvm_ipc_dev_add *desc, struct fdset *fds,
 		      char *why, size_t why_bytes)
 {
-	(void)fd;
+	(void)fds;
 	if (desc->flags) {
 		snprintf(why, why_bytes, "toy says no");
 		return -EINVAL;
@@ -95,7 +95,7 @@ static int setup(void **state)
 
 	memset(&owner, 0, sizeof(owner));
 	memset(&toy, 0, sizeof(toy));
-	f->vdev = xvm_vdev_new(&desc, -1, &owner_ops, NULL, NULL, why, sizeof(why));
+	f->vdev = xvm_vdev_new(&desc, NULL, &owner_ops, NULL, NULL, why, sizeof(why));
 	ring_mem_init(&f->r, &f->vdev->mem, 8, 0x9000);
 	*state = f;
 	return 0;
@@ -124,11 +124,11 @@ static void test_new(void **state)
 	char why[100];
 
 	(void)state;
-	assert_null(xvm_vdev_new(&desc, -1, &owner_ops, NULL, NULL, why, sizeof(why)));
+	assert_null(xvm_vdev_new(&desc, NULL, &owner_ops, NULL, NULL, why, sizeof(why)));
 	assert_string_equal(why, "no device model of this type");
 	desc.device_id = 99;
 	desc.flags = 1;
-	assert_null(xvm_vdev_new(&desc, -1, &owner_ops, NULL, NULL, why, sizeof(why)));
+	assert_null(xvm_vdev_new(&desc, NULL, &owner_ops, NULL, NULL, why, sizeof(why)));
 	assert_string_equal(why, "toy says no");
 }
 
