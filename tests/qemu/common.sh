@@ -38,14 +38,19 @@ kver=$(ls -d "$root"/lib/modules/*/build 2>/dev/null | sed 's,.*/lib/modules/\(.
 xen_image=$(ls "$root/boot/xen-$xen_version-$arch"* 2>/dev/null | grep -v '\.config$\|\.efi$' | head -1 || true)
 # Strings in reports come from this machine's own tools; quotes and backslashes are dropped.
 str() { printf '%s' "$1" | tr -d '"\\\n'; }
+# The commit under test; the tree may have more.
+commit()
+{
+	local c
+	c=$(git -C "$top" rev-parse HEAD 2>/dev/null || echo unknown)
+	git -C "$top" diff --quiet HEAD -- 2>/dev/null || c=$c-dirty
+	echo "$c"
+}
 # report_head FILE: what stands at the top of every report; FILE has the lines "dom0 xen VERSION" and "dom0 linux VERSION".
 report_head()
 {
-	local commit
-	commit=$(git -C "$top" rev-parse HEAD 2>/dev/null || echo unknown)
-	git -C "$top" diff --quiet HEAD -- 2>/dev/null || commit=$commit-dirty
 	get() { sed -n "s/^dom0 $1 //p" "$2" | head -1; }
-	printf '  "commit": "%s",\n  "date": "%s",\n  "lab": "%s",\n' "$commit" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$labname"
+	printf '  "commit": "%s",\n  "date": "%s",\n  "lab": "%s",\n' "$(commit)" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$labname"
 	printf '  "machine": {"cores": %d, "cpu": "%s", "accelerator": "tcg", "xen": "%s", "linux": "%s", "qemu": "%s"},\n' \
 		"$(nproc)" "$(str "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1)")" "$(str "$(get xen "$1")")" \
 		"$(str "$(get linux "$1")")" "$(str "$($qemu --version | sed -n 's/.*version \([0-9.]*\).*/\1/p')")"

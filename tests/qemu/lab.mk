@@ -10,7 +10,7 @@ B ?= build
 #: make check-xen    the cases of tests/qemu/cases on a real Xen; CASES="10-io-pv ..." runs only these
 #: make check-labs   the same in every lab, with one table at the end; LABS="debian13 ..." in these, CASES= as above
 #:                   Labs, for check-labs and as LAB= of the targets above: debian12, debian12-pvhdom0, debian13, debian12-arm64
-#: make flight       whole life-cycles on a real Xen, step by step; FLIGHT_JOBS=, FLIGHT_HOST=, FLIGHT_BASE= (docs/testing.md)
+#: make flight       whole life-cycles on a real Xen, step by step; LABS=, FLIGHT_JOBS=, FLIGHT_HOST=, FLIGHT_BASE= (docs/testing.md)
 
 #: make check-hotplug  ROUNDS=500 rounds of attach and detach under I/O, and 256 devices on one bus, on a real Xen: hotplug.json
 #: make check-lies     everything that a device side can say to the Linux module that is not so, on a real Xen
@@ -20,7 +20,7 @@ ROUNDS ?= 500
 
 .PHONY: deps lab-build lab-image demo demo-shell check-xen check-deb check-labs flight bench
 deps:
-	@tools/deps/install $(if $(findstring arm64,$(LAB)),arm64)
+	@tools/deps/install $(if $(findstring arm64,$(LAB) $(LABS)),arm64)
 
 export LAB
 lab-build:
@@ -48,7 +48,7 @@ check-lies: deps
 	@B=$(B) LAB_KNOBS=lies=all tests/qemu/check-xen 65-hostile-device
 
 flight: deps
-	@B=$(B) tests/flights/run
+	@rc=0; for l in $(or $(LABS),$(or $(LAB),debian12)); do LAB=$$l B=$(B) tests/flights/run || rc=1; done; exit $$rc
 
 check-deb: deps
 	@B=$(B) tests/qemu/check-deb
