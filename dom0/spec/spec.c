@@ -10,7 +10,7 @@ static const char *const kind_name[] = {
 #define DISK (1u << XVM_KIND_BLK)
 #define ANY ~0u
 
-enum key { KEY_TYPE, KEY_NAME, KEY_VDEV, KEY_PATH, KEY_TARGET, KEY_FORMAT, KEY_ACCESS, KEY_DISCARD, KEY_NO_DISCARD, NUM_KEYS };
+enum key { KEY_TYPE, KEY_NAME, KEY_VDEV, KEY_PATH, KEY_FORMAT, KEY_ACCESS, KEY_DISCARD, KEY_NO_DISCARD, KEY_TARGET, NUM_KEYS };
 
 struct parse {
 	struct xvm_spec *spec;
@@ -72,7 +72,7 @@ static const char *take_type(struct xvm_spec *spec, const char *value, size_t le
 			return NULL;
 		}
 	}
-	return "type= is none of disk, rng";
+	return "unknown type";	/* said in full by take_item */
 }
 
 static const char *take_name(struct xvm_spec *spec, const char *value, size_t len)
@@ -120,6 +120,31 @@ static const char *take_nothing(struct xvm_spec *spec, const char *value, size_t
 	return value ? "discard and no-discard take no value" : NULL;
 }
 
+/* ---- one function per key that is printed: its item, or nothing ---- */
+
+static void put_name(const struct xvm_spec *spec, char *item, size_t bytes)
+{
+	if (spec->name[0])
+		snprintf(item, bytes, "name=%s", spec->name);
+}
+
+static void put_access(const struct xvm_spec *spec, char *item, size_t bytes)
+{
+	snprintf(item, bytes, "access=%s", spec->read_only ? "ro" : "rw");
+}
+
+static void put_no_discard(const struct xvm_spec *spec, char *item, size_t bytes)
+{
+	if (!spec->read_only && !spec->discard)
+		snprintf(item, bytes, "no-discard");
+}
+
+static void put_target(const struct xvm_spec *spec, char *item, size_t bytes)
+{
+	if (spec->path[0])
+		snprintf(item, bytes, "target=%s", spec->path);
+}
+
 static const struct {
 	const char *name;
 	u32 kinds;		/* types that have it */
@@ -127,29 +152,56 @@ static const struct {
 	bool bare;		/* a word without a value */
 	enum key as;		/* the same as that one */
 	const char *(*take)(struct xvm_spec *spec, const char *value, size_t len);
+	void (*put)(const struct xvm_spec *spec, char *item, size_t bytes);	/* target= is the last */
 } keys[NUM_KEYS] = {
-	[KEY_TYPE] = { "type", ANY, true, false, KEY_TYPE, take_type },
-	[KEY_NAME] = { "name", ANY, false, false, KEY_NAME, take_name },
-	[KEY_VDEV] = { "vdev", DISK, false, false, KEY_NAME, take_name },
-	[KEY_PATH] = { "path", DISK, true, false, KEY_PATH, take_path },
-	[KEY_TARGET] = { "target", DISK, true, false, KEY_PATH, take_path },
-	[KEY_FORMAT] = { "format", DISK, true, false, KEY_FORMAT, take_format },
-	[KEY_ACCESS] = { "access", DISK, false, false, KEY_ACCESS, take_access },
-	[KEY_DISCARD] = { "discard", DISK, false, true, KEY_DISCARD, take_nothing },
-	[KEY_NO_DISCARD] = { "no-discard", DISK, false, true, KEY_DISCARD, take_nothing },
+	[KEY_TYPE] = { "type", ANY, true, false, KEY_TYPE, take_type, NULL },
+	[KEY_NAME] = { "name", ANY, false, false, KEY_NAME, take_name, put_name },
+	[KEY_VDEV] = { "vdev", DISK, false, false, KEY_NAME, take_name, NULL },
+	[KEY_PATH] = { "path", DISK, true, false, KEY_PATH, take_path, NULL },
+	[KEY_FORMAT] = { "format", DISK, true, false, KEY_FORMAT, take_format, NULL },
+	[KEY_ACCESS] = { "access", DISK, false, false, KEY_ACCESS, take_access, put_access },
+	[KEY_DISCARD] = { "discard", DISK, false, true, KEY_DISCARD, take_nothing, NULL },
+	[KEY_NO_DISCARD] = { "no-discard", DISK, false, true, KEY_DISCARD, take_nothing, put_no_discard },
+	[KEY_TARGET] = { "target", DISK, true, false, KEY_PATH, take_path, put_target },
 };
 
 /* ---- a whole text ---- */
 
+/* "disk, rng": of these kinds, and with this between them. */
+static void list_kinds(u32 kinds, const char *between, char *text, size_t bytes)
+{
+	size_t len = 0;
+	u32 i;
+
+	text[0] = 0;
+	for (i = 0; i < XVM_ARRAY_SIZE(kind_name) && len < bytes; i++)
+		if (kinds & 1u << i)
+			len += (size_t)snprintf(text + len, bytes - len, "%s%s", len ? between : "", kind_name[i]);
+}
+
+static int unknown_type(struct parse *p, const struct item *item)
+{
+	char why[sizeof(p->fault->why)], kinds[90];
+
+	list_kinds(ANY, ", ", kinds, sizeof(kinds));
+	snprintf(why, sizeof(why), "type= is none of %s", kinds);
+	return fault_at(p, item->value, why);
+}
+
+/* Names the keys of the type, if that was said before. */
 static int unknown_key(struct parse *p, const struct item *item)
 {
-	char why[120];
-	size_t len = 0, k;
+	u32 kinds = p->seen[KEY_TYPE] ? 1u << p->spec->kind : ANY, k;
+	char why[sizeof(p->fault->why)];
+	size_t len = (size_t)snprintf(why, sizeof(why), "unknown key; known are");
+	const char *comma = "";
 
-	len += (size_t)snprintf(why, sizeof(why), "unknown key; known are");
-	for (k = 0; k < NUM_KEYS; k++)
-		if (p->form == XVM_SPEC_LIST || keys[k].in_lines)
-			len += (size_t)snprintf(why + len, sizeof(why) - len, "%s %s", k ? "," : "", keys[k].name);
+	for (k = 0; k < NUM_KEYS && len < sizeof(why); k++) {
+		if ((p->form == XVM_SPEC_LINES && !keys[k].in_lines) || !(keys[k].kinds & kinds))
+			continue;
+		len += (size_t)snprintf(why + len, sizeof(why) - len, "%s %s", comma, keys[k].name);
+		comma = ",";
+	}
 	return fault_at(p, item->key, why);
 }
 
@@ -165,7 +217,7 @@ static bool said_already(const struct parse *p, enum key key)
 
 static int take_item(struct parse *p, const struct item *item)
 {
-	char why[120];
+	char why[sizeof(p->fault->why)];
 	const char *fault;
 	u32 k;
 
@@ -186,6 +238,8 @@ static int take_item(struct parse *p, const struct item *item)
 	}
 	p->seen[k] = 1 + (size_t)(item->key - p->text);
 	fault = keys[k].take(p->spec, item->value, item->len);
+	if (fault && k == KEY_TYPE)
+		return unknown_type(p, item);
 	return fault ? fault_at(p, item->value ? item->value : item->key, fault) : 0;
 }
 
@@ -240,7 +294,7 @@ static size_t item_length(const struct parse *p, const char *text, size_t len)
 static int check_whole(struct parse *p)
 {
 	struct xvm_spec *spec = p->spec;
-	char why[120];
+	char why[sizeof(p->fault->why)], kinds[90];
 	u32 k;
 
 	if (!p->seen[KEY_TYPE])
@@ -248,7 +302,8 @@ static int check_whole(struct parse *p)
 	for (k = 0; k < NUM_KEYS; k++) {
 		if (!p->seen[k] || keys[k].kinds & 1u << spec->kind)
 			continue;
-		snprintf(why, sizeof(why), "%s is only for type=disk", keys[k].name);
+		list_kinds(keys[k].kinds, " or ", kinds, sizeof(kinds));
+		snprintf(why, sizeof(why), "%s is only for type=%s", keys[k].name, kinds);
 		return fault_at(p, p->text + p->seen[k] - 1, why);
 	}
 	if (spec->kind == XVM_KIND_BLK && !spec->path[0])
@@ -281,11 +336,20 @@ int xvm_spec_parse(enum xvm_spec_form form, const char *text, size_t len, struct
 
 void xvm_spec_print(const struct xvm_spec *spec, char text[XVM_SPEC_MAX_BYTES])
 {
-	bool disk = spec->kind == XVM_KIND_BLK;
+	size_t len = (size_t)snprintf(text, XVM_SPEC_MAX_BYTES, "type=%s", kind_name[spec->kind]);
+	u32 k;
 
-	snprintf(text, XVM_SPEC_MAX_BYTES, "type=%s%s%s%s%s%s%s", kind_name[spec->kind], *spec->name ? ",name=" : "",
-		 spec->name, !disk ? "" : spec->read_only ? ",access=ro" : ",access=rw",
-		 disk && !spec->read_only && !spec->discard ? ",no-discard" : "", disk ? ",target=" : "", spec->path);
+	for (k = 0; k < NUM_KEYS; k++) {
+		if (!keys[k].put || !(keys[k].kinds & 1u << spec->kind))
+			continue;
+		text[len + 1] = 0;
+		keys[k].put(spec, text + len + 1, XVM_SPEC_MAX_BYTES - len - 1);
+		if (!text[len + 1])
+			continue;
+		text[len] = ',';
+		len += strlen(text + len);
+	}
+	text[len] = 0;
 }
 
 void xvm_spec_make_name(enum xvm_device_kind kind, char name[XVM_NAME_MAX + 1],

@@ -40,7 +40,7 @@ struct xvm_spec {
 /* What is wrong, and where: at counts bytes of the text. */
 struct xvm_spec_fault {
 	size_t at;
-	char why[120];
+	char why[200];
 };
 
 enum xvm_spec_form {

@@ -149,7 +149,8 @@ static void test_lines_bad(void **state)
 		const char *why;
 	} cases[] = {
 		{ "", 0, "type= is missing" },
-		{ "type=rng\ncolour=red\n", 9, "unknown key; known are type, path, target, format" },
+		{ "type=blk\ncolour=red\n", 9, "unknown key; known are type, path, format, target" },
+		{ "type=rng\ncolour=red\n", 9, "unknown key; known are type" },
 		{ "type=rng \n", 5, "type= is none" },
 		{ " type=rng\n", 0, "unknown key" },
 		{ "type=\n", 5, "type= is none" },
