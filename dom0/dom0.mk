@@ -1,6 +1,6 @@
 # The worker (one per guest) and the supervisor. Folders are taken whole, so a
 # new file needs no new line here.
-WORKER_SRC := $(wildcard dom0/base/*.c dom0/virtio/*.c dom0/dev/*.c dom0/bus/*.c dom0/worker/*.c) \
+WORKER_SRC := $(wildcard dom0/base/*.c dom0/virtio/*.c dom0/dev/*.c dom0/remote/*.c dom0/bus/*.c dom0/worker/*.c) \
 	      $(wildcard xen/user/evtchn_xen.c)
 WORKER_OBJ := $(WORKER_SRC:%.c=$(B)/o/%.o) $(PROTO_OBJ)
 # Debian 12's liburing.so lacks the calls for a restricted ring, its archive has them.

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The front-end of one vhost-user connection: what is said in which order, and
+ * what the server may answer. Four runs of messages: identify (features,
+ * protocol features, queues, configuration), start (features, memory, rings),
+ * stop, and a new look at the configuration. Owns the socket; must not know
+ * virtqueues, guests or the bus. Used by vhost_user_dev.c.
+ *
+ * Trust: the server is hostile. Whatever it does ends in ops->failed at worst,
+ * once, with a line that says what it was; every wait has a bound.
+ *
+ * Bits 30, 33 and 38 are never sent to a server, nor shown to a driver.
+ */
+#ifndef XVM_DOM0_REMOTE_VHOST_USER_H
+#define XVM_DOM0_REMOTE_VHOST_USER_H
+
+#include "../virtio/aio.h"
+#include "vhost_user_conn.h"
+
+#define VU_MAX_QUEUES 16u
+#define VU_ANSWER_MS 10000u	/* that an answer may take: a driver gives a request of its own 30 s */
+
+struct vu_ring {
+	u32 size, base;
+	u64 desc, avail, used;		/* user addresses, in a region */
+	int kick, call, err;		/* eventfds, the caller's */
+};
+
+/* What the server is given at start. */
+struct vu_start {
+	u64 features;			/* what the driver chose; what is not for servers is taken out */
+	u32 regions, rings;
+	struct vu_region region[VU_MAX_REGIONS];
+	int region_fd[VU_MAX_REGIONS];
+	struct vu_ring ring[VU_MAX_QUEUES];
+};
+
+struct vu_front;
+
+struct vu_front_ops {
+	void (*identified)(void *arg);
+	void (*started)(void *arg);
+	/* No ring is processed any more; it can be started again. */
+	void (*stopped)(void *arg);
+	/* config and config_bytes were read again: the server said that they changed. */
+	void (*config_news)(void *arg);
+	/* The server says in a message that it used buffers of a ring. */
+	void (*called)(void *arg, u32 ring);
+	/* It is over with this connection: nothing but vu_front_free may be called. */
+	void (*failed)(void *arg, const char *why);
+};
+
+struct vu_wish {
+	u64 protocol;			/* protocol features to take if they are offered */
+	u32 queues;			/* the server is to have as many */
+	u32 config_bytes;		/* to read from it, 0: nothing */
+};
+
+/* What a front-end needs of a server; more is taken if it is offered. */
+#define VU_P_USUAL (VU_P_MQ | VU_P_REPLY_ACK | VU_P_BACKEND_REQ | VU_P_BACKEND_SEND_FD | VU_P_CONFIG | \
+		    VU_P_HOST_NOTIFIER | VU_P_RESET_DEVICE | VU_P_CONFIGURE_MEM_SLOTS | VU_P_STATUS)
+
+/*
+ * Begins to identify. fd: the connected socket; back, back_peer: a socket pair for the
+ * back-end's requests, -1: none. They are the front-end's from now on, also
+ * when it returns NULL (no memory). Calls ops later, never from here.
+ */
+struct vu_front *vu_front_new(struct xvm_aio *aio, int fd, int back, int back_peer, const struct vu_wish *wish,
+			      const struct vu_front_ops *ops, void *arg);
+/* At any time, also from ops. The socket closes at once. */
+void vu_front_free(struct vu_front *front);
+
+/* Once identified: */
+u64 vu_front_features(const struct vu_front *front);	/* those of a driver's that the server has */
+u64 vu_front_protocol(const struct vu_front *front);	/* agreed protocol features */
+u32 vu_front_queues(const struct vu_front *front);	/* 0: it did not say */
+u32 vu_front_slots(const struct vu_front *front);	/* memory regions it takes */
+const u8 *vu_front_config(const struct vu_front *front, u32 *bytes);	/* 0 bytes: it has none to show */
+
+/* Starts all rings, then calls ops->started. Identified or stopped before. Copies start. */
+void vu_front_start(struct vu_front *front, const struct vu_start *start);
+/* Tells it of a buffer in this ring. */
+void vu_front_kick(struct vu_front *front, u32 ring);
+/* Stops all rings, then calls ops->stopped. Started before. */
+void vu_front_stop(struct vu_front *front);
+/* The driver wrote these bytes; false: the server has no configuration, or is not asked now. */
+bool vu_front_set_config(struct vu_front *front, u32 off, const u8 *data, u32 bytes);
+
+#endif

@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What a front-end says in its four runs, and what it takes from the answers. Called by vhost_user.c. */
+#include "vhost_user_priv.h"
+
+#define F_VERSION_1 (1ull << 32)
+
+/* virtio status bits (virtio 1.2, section 2.1), for servers that follow them */
+#define S_BEFORE_FEATURES 3u
+#define S_FEATURES_OK 8u
+#define S_DRIVER_OK 4u
+
+/* ---- identify ---- */
+
+static bool make_plain(struct vu_front *f, struct request *r)
+{
+	(void)r;
+	(void)f;
+	return true;
+}
+
+static const char *take_features(struct vu_front *f, const struct vu_msg *msg)
+{
+	f->features = msg->u64;
+	return f->features & F_VERSION_1 ? NULL : "lacks VIRTIO_F_VERSION_1";
+}
+
+/* Known when bit 30 is offered; it is never acknowledged, and need not be. */
+static bool make_if_protocol(struct vu_front *f, struct request *r)
+{
+	(void)r;
+	return f->features & VU_F_PROTOCOL_FEATURES;
+}
+
+static const char *take_protocol(struct vu_front *f, const struct vu_msg *msg)
+{
+	f->protocol = msg->u64;
+	return NULL;
+}
+
+/* From here on what was offered is what was agreed. */
+static bool make_set_protocol(struct vu_front *f, struct request *r)
+{
+	u64 agreed = f->protocol & f->wish.protocol;
+
+	if (f->back.fd < 0)
+		agreed &= ~VU_P_BACKEND_REQ;
+	if (!(agreed & VU_P_BACKEND_REQ))
+		agreed &= ~(VU_P_BACKEND_SEND_FD | VU_P_HOST_NOTIFIER | VU_P_INBAND_NOTIFICATIONS);
+	if (!(agreed & VU_P_REPLY_ACK))
+		agreed &= ~VU_P_INBAND_NOTIFICATIONS;
+	/* HOST_NOTIFIER goes with descriptors. */
+	if (!(agreed & VU_P_BACKEND_SEND_FD))
+		agreed &= ~VU_P_HOST_NOTIFIER;
+	f->protocol = agreed;
+	r->msg.u64 = agreed;
+	return f->features & VU_F_PROTOCOL_FEATURES;
+}
+
+static const char *take_queue_num(struct vu_front *f, const struct vu_msg *msg)
+{
+	/* Bounded, since servers count rings here that nobody asked for. */
+	f->queues = msg->u64 < 65536 ? (u32)msg->u64 : 65536;
+	return f->queues >= f->wish.queues ? NULL : "says that it has fewer queues than are asked for";
+}
+
+static const char *take_slots(struct vu_front *f, const struct vu_msg *msg)
+{
+	f->slots = msg->u64 < VU_MAX_REGIONS ? (u32)msg->u64 : VU_MAX_REGIONS;
+	return f->slots ? NULL : "says that it takes no memory";
+}
+
+static bool make_back(struct vu_front *f, struct request *r)
+{
+	r->fds[0] = f->back_peer;
+	r->nfds = 1;
+	return true;
+}
+
+static bool make_get_config(struct vu_front *f, struct request *r)
+{
+	memset(&r->msg.config, 0, sizeof(r->msg.config));
+	r->msg.config.bytes = f->wish.config_bytes;
+	return f->wish.config_bytes;
+}
+
+static const char *take_config(struct vu_front *f, const struct vu_msg *msg)
+{
+	if (!msg->config.bytes)
+		return "refuses to show its configuration";
+	if (msg->config.off || msg->config.bytes != f->wish.config_bytes)
+		return "is of another part of the configuration than was asked for";
+	f->config_bytes = msg->config.bytes;
+	memcpy(f->config, msg->config.data, f->config_bytes);
+	return NULL;
+}
+
+static const struct step identify_steps[] = {
+	{ VU_GET_FEATURES, ONCE, make_plain, take_features },
+	{ VU_GET_PROTOCOL_FEATURES, ONCE, make_if_protocol, take_protocol },
+	{ VU_SET_PROTOCOL_FEATURES, ONCE, make_set_protocol, NULL },
+	{ VU_GET_QUEUE_NUM, ONCE, make_plain, take_queue_num },
+	{ VU_GET_MAX_MEM_SLOTS, ONCE, make_plain, take_slots },
+	{ VU_SET_BACKEND_REQ_FD, ONCE, make_back, NULL },
+	{ VU_SET_OWNER, ONCE, make_plain, NULL },
+	{ VU_GET_CONFIG, ONCE, make_get_config, take_config },
+};
+
+const struct vu_run vu_identify = { identify_steps, XVM_ARRAY_SIZE(identify_steps) };
+
+static const struct step look_steps[] = {
+	{ VU_GET_CONFIG, ONCE, make_get_config, take_config },
+};
+
+const struct vu_run vu_look = { look_steps, XVM_ARRAY_SIZE(look_steps) };
+
+/* ---- start ---- */
+
+static bool make_status_driver(struct vu_front *f, struct request *r)
+{
+	(void)f;
+	r->msg.u64 = S_BEFORE_FEATURES;
+	return true;
+}
+
+static bool make_features(struct vu_front *f, struct request *r)
+{
+	r->msg.u64 = f->start.features & f->features & ~F_NOT_FOR_SERVERS;
+	return true;
+}
+
+static bool make_status_features(struct vu_front *f, struct request *r)
+{
+	make_status_driver(f, r);
+	r->msg.u64 |= S_FEATURES_OK;
+	return true;
+}
+
+static const char *take_status(struct vu_front *f, const struct vu_msg *msg)
+{
+	(void)f;
+	return msg->u64 & S_FEATURES_OK ? NULL : "refuses the features that the driver chose from what it offered";
+}
+
+static bool make_mem_table(struct vu_front *f, struct request *r)
+{
+	const struct vu_start *start = &f->start;
+
+	if (has_slots(f))
+		return false;
+	r->msg.memory.count = start->regions;
+	memcpy(r->msg.memory.region, start->region, start->regions * sizeof(start->region[0]));
+	memcpy(r->fds, start->region_fd, start->regions * sizeof(r->fds[0]));
+	r->nfds = start->regions;
+	return true;
+}
+
+static bool make_mem_reg(struct vu_front *f, struct request *r)
+{
+	r->msg.region = f->start.region[f->index];
+	r->fds[0] = f->start.region_fd[f->index];
+	r->nfds = 1;
+	return true;
+}
+
+static const struct vu_ring *ring_at(const struct vu_front *f)
+{
+	return &f->start.ring[f->index];
+}
+
+static bool make_num(struct vu_front *f, struct request *r)
+{
+	r->msg.state.index = f->index;
+	r->msg.state.num = ring_at(f)->size;
+	return true;
+}
+
+static bool make_base(struct vu_front *f, struct request *r)
+{
+	r->msg.state.index = f->index;
+	r->msg.state.num = ring_at(f)->base;
+	return true;
+}
+
+static bool make_addr(struct vu_front *f, struct request *r)
+{
+	const struct vu_ring *ring = ring_at(f);
+
+	r->msg.addr.index = f->index;
+	r->msg.addr.flags = 0;
+	r->msg.addr.desc = ring->desc;
+	r->msg.addr.used = ring->used;
+	r->msg.addr.avail = ring->avail;
+	r->msg.addr.log = 0;
+	return true;
+}
+
+static bool make_event(const struct vu_front *f, int fd, struct request *r)
+{
+	r->msg.u64 = f->index | (fd < 0 ? VU_NO_FD : 0);
+	r->fds[0] = fd;
+	r->nfds = fd >= 0;
+	return true;
+}
+
+static bool make_err(struct vu_front *f, struct request *r)
+{
+	return make_event(f, ring_at(f)->err, r) && r->nfds;
+}
+
+static bool make_call(struct vu_front *f, struct request *r)
+{
+	return make_event(f, ring_at(f)->call, r) && (r->nfds || !(f->protocol & VU_P_INBAND_NOTIFICATIONS));
+}
+
+static bool make_kick(struct vu_front *f, struct request *r)
+{
+	return make_event(f, ring_at(f)->kick, r) && (r->nfds || !(f->protocol & VU_P_INBAND_NOTIFICATIONS));
+}
+
+static bool make_status_ok(struct vu_front *f, struct request *r)
+{
+	make_status_features(f, r);
+	r->msg.u64 |= S_DRIVER_OK;
+	return true;
+}
+
+/*
+ * Without bit 30 in SET_FEATURES every ring is enabled from there on, and
+ * SET_VRING_ENABLE is not to be sent. A ring starts with its first kick.
+ */
+static const struct step start_steps[] = {
+	{ VU_SET_STATUS, ONCE, make_status_driver, NULL },
+	{ VU_SET_FEATURES, ONCE, make_features, NULL },
+	{ VU_SET_STATUS, ONCE, make_status_features, NULL },
+	{ VU_GET_STATUS, ONCE, make_plain, take_status },
+	{ VU_SET_MEM_TABLE, ONCE, make_mem_table, NULL },
+	{ VU_ADD_MEM_REG, PER_REGION, make_mem_reg, NULL },
+	{ VU_SET_VRING_NUM, PER_RING, make_num, NULL },
+	{ VU_SET_VRING_BASE, PER_RING, make_base, NULL },
+	{ VU_SET_VRING_ADDR, PER_RING, make_addr, NULL },
+	{ VU_SET_VRING_ERR, PER_RING, make_err, NULL },
+	{ VU_SET_VRING_CALL, PER_RING, make_call, NULL },
+	{ VU_SET_VRING_KICK, PER_RING, make_kick, NULL },
+	{ VU_SET_STATUS, ONCE, make_status_ok, NULL },
+	/* Its answer says that all before it was taken: a server without REPLY_ACK closes if it was not. */
+	{ VU_GET_FEATURES, ONCE, make_plain, NULL },
+};
+
+const struct vu_run vu_start = { start_steps, XVM_ARRAY_SIZE(start_steps) };
+
+/* ---- stop ---- */
+
+static bool make_get_base(struct vu_front *f, struct request *r)
+{
+	r->msg.state.index = f->index;
+	r->msg.state.num = 0;
+	return true;
+}
+
+static const char *take_base(struct vu_front *f, const struct vu_msg *msg)
+{
+	return msg->state.index == f->index ? NULL : "is about another ring";
+}
+
+static bool make_rem_reg(struct vu_front *f, struct request *r)
+{
+	r->msg.region = f->start.region[f->index];
+	return true;
+}
+
+static bool make_status_none(struct vu_front *f, struct request *r)
+{
+	(void)f;
+	r->msg.u64 = 0;
+	return true;
+}
+
+/* SET_STATUS of 0 is a reset, too. */
+static bool make_reset(struct vu_front *f, struct request *r)
+{
+	(void)r;
+	return !(f->protocol & VU_P_STATUS);
+}
+
+static const struct step stop_steps[] = {
+	{ VU_GET_VRING_BASE, PER_RING, make_get_base, take_base },
+	{ VU_REM_MEM_REG, PER_REGION, make_rem_reg, NULL },
+	{ VU_SET_STATUS, ONCE, make_status_none, NULL },
+	{ VU_RESET_DEVICE, ONCE, make_reset, NULL },
+};
+
+const struct vu_run vu_stop = { stop_steps, XVM_ARRAY_SIZE(stop_steps) };
