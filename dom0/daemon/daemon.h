@@ -67,6 +67,8 @@ struct xvm_daemon {
  */
 #define XVM_FIRST_OWN_NUM 32768u
 #define XVM_LAST_OWN_NUM 59999u
+/* xl's virtio entries, in the order of the guest file. */
+#define XVM_FIRST_VIRTIO_NUM 60000u
 #define XVM_LAST_NUM 65535u
 
 /* What the operator wants of a device of our own. */
@@ -76,11 +78,26 @@ enum xvm_wish {
 	XVM_WISH_LEAVE_NOW,
 };
 
-/* One virtio_disk node of xl's, or a device of our own, and what it became on the bus. */
+/*
+ * The two kinds of node that xl makes for us. `virtio` (Xen 4.18 and later) has one free word,
+ * its type: "virtio-msg:NAME" is the descriptor NAME, any other is somebody else's device.
+ */
+enum xvm_node_kind {
+	XVM_NODE_DISK,		/* virtio_disk */
+	XVM_NODE_VIRTIO		/* virtio */
+};
+
+#define XVM_VIRTIO_TYPE "virtio-msg:"	/* and the name of a descriptor */
+
+/* Below backend/, device/ and /libxl/N/device/. */
+const char *xvm_node_name(enum xvm_node_kind kind);
+
+/* One node of xl's, or a device of our own, and what it became on the bus. */
 struct xvm_disk {
 	struct xvm_disk *next;
 	struct xvm_guest *guest;
-	u32 devid;			/* xl's number */
+	enum xvm_node_kind node;	/* which xl made; own: no matter */
+	u32 devid;			/* xl's number among those of its kind */
 	u16 num;			/* ours, on the bus; 0: none yet; own and new: as recorded */
 	enum xvm_disk_phase phase;
 	u64 mark;			/* stands in the node: not another one at the same place */
@@ -199,7 +216,7 @@ void xvm_guest_dirty(struct xvm_guest *guest);
  * A device number that is always the same for the same vdev where that can be: a
  * guest that keeps its devices over a restart, a save or a move finds them by it.
  */
-u16 xvm_guest_number(struct xvm_guest *guest, u32 devid);
+u16 xvm_guest_number(struct xvm_disk *disk);
 /* For a device of our own: the number of its record if it is free, else a new one. */
 u16 xvm_guest_own_number(struct xvm_disk *disk);
 struct xvm_disk *xvm_guest_disk_by_num(struct xvm_guest *guest, u32 num);
@@ -207,7 +224,7 @@ void xvm_guests_free(struct xvm_daemon *daemon);
 
 /* ---- disk.c ---- */
 
-struct xvm_disk *xvm_disk_new(struct xvm_guest *guest, u32 devid);
+struct xvm_disk *xvm_disk_new(struct xvm_guest *guest, enum xvm_node_kind node, u32 devid);
 void xvm_disk_free(struct xvm_disk *disk);
 void xvm_disk_backend_path(const struct xvm_disk *disk, const char *leaf, char path[XVM_STORE_PATH_BYTES]);
 void xvm_disk_look(struct xvm_disk *disk, u32 txn, struct xvm_node_view *view);

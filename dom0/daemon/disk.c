@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * One device: adoption, refusal, removal. Most are virtio_disk nodes of xl's;
+ * One device: adoption, refusal, removal. Most are virtio_disk or virtio nodes of xl's;
  * for those of our own (own.c) there is no node. Every write to a
  * node happens in a transaction that first sees that it is still the same node
  * (our mark stands in it) and that xl has not begun to remove it: libxl writes
@@ -24,13 +24,19 @@
 
 static void on_limit(evutil_socket_t fd, short what, void *arg);
 
-struct xvm_disk *xvm_disk_new(struct xvm_guest *guest, u32 devid)
+const char *xvm_node_name(enum xvm_node_kind kind)
+{
+	return kind == XVM_NODE_DISK ? "virtio_disk" : "virtio";
+}
+
+struct xvm_disk *xvm_disk_new(struct xvm_guest *guest, enum xvm_node_kind node, u32 devid)
 {
 	struct xvm_disk *disk = calloc(1, sizeof(*disk));
 
 	if (!disk)
 		return NULL;
 	disk->guest = guest;
+	disk->node = node;
 	disk->devid = devid;
 	disk->limit = evtimer_new(guest->daemon->base, on_limit, disk);
 	if (!disk->limit) {
@@ -49,8 +55,8 @@ void xvm_disk_free(struct xvm_disk *disk)
 
 void xvm_disk_backend_path(const struct xvm_disk *disk, const char *leaf, char path[XVM_STORE_PATH_BYTES])
 {
-	xvm_store_path(path, "/local/domain/%u/backend/virtio_disk/%u/%u%s%s", disk->guest->daemon->own_domid,
-		       disk->guest->domid, disk->devid, *leaf ? "/" : "", leaf);
+	xvm_store_path(path, "/local/domain/%u/backend/%s/%u/%u%s%s", disk->guest->daemon->own_domid,
+		       xvm_node_name(disk->node), disk->guest->domid, disk->devid, *leaf ? "/" : "", leaf);
 }
 
 static u64 read_mark(struct xvm_disk *disk, u32 txn)
@@ -90,7 +96,7 @@ void xvm_disk_look(struct xvm_disk *disk, u32 txn, struct xvm_node_view *view)
 	if (read_leaf_u32(disk, txn, "online", &view->online))
 		view->online = 0;
 	view->ours = disk->mark && read_mark(disk, txn) == disk->mark;
-	xvm_store_path(path, "/local/domain/%u/device/virtio_disk/%u", disk->guest->domid, disk->devid);
+	xvm_store_path(path, "/local/domain/%u/device/%s/%u", disk->guest->domid, xvm_node_name(disk->node), disk->devid);
 	view->front = xvm_store_exists(store, txn, path);
 }
 
@@ -162,7 +168,9 @@ static void refuse(struct xvm_disk *disk, const char *why)
 {
 	xvm_disk_log(disk, LOG_ERR, "%s", why);
 	snprintf(disk->why, sizeof(disk->why), "%s", why);
-	write_node(&(struct node_write){ .disk = disk, .closing = true, .remove_state = true, .error = why });
+	/* For a virtio node xl waits at its removal only, and wants to see 6 there. */
+	write_node(&(struct node_write){ .disk = disk, .closing = true, .remove_state = disk->node == XVM_NODE_DISK,
+					 .state = XVM_BUS_CLOSED, .error = why });
 	disk->phase = XVM_DISK_CLOSED;
 	/* One that stands in a record stays to be seen, and in the record. */
 	disk->orphan |= disk->own && !disk->recorded;
@@ -225,6 +233,22 @@ struct read_keys {
 	const char *why;
 };
 
+/* "virtio-msg:NAME"; other types never come here. */
+static const char *read_virtio(struct xvm_disk *disk, u32 txn)
+{
+	char type[sizeof(XVM_VIRTIO_TYPE) + XVM_NAME_MAX];
+	const char *name = type + sizeof(XVM_VIRTIO_TYPE) - 1;
+
+	if (read_leaf(disk, txn, "type", type, sizeof(type)) < (int)sizeof(XVM_VIRTIO_TYPE) ||
+	    !xvm_spec_name_ok(name, strlen(name)))
+		return "type= is not virtio-msg: and the name of a descriptor, 1 to 20 of letters, digits, '.', '_', '-'";
+	snprintf(disk->request.target, sizeof(disk->request.target), "%s%s", XVM_DESCRIPTOR_DIR, name);
+	snprintf(disk->vdev, sizeof(disk->vdev), "virtio%u", disk->devid);
+	disk->request.read_only = false;
+	disk->discard = true;
+	return NULL;
+}
+
 static int read_body(struct xvm_store *store, u32 txn, void *arg)
 {
 	struct read_keys *r = arg;
@@ -232,7 +256,9 @@ static int read_body(struct xvm_store *store, u32 txn, void *arg)
 	char mode[4], spec[16];
 
 	(void)store;
-	if (read_leaf(disk, txn, "params", disk->request.target, sizeof(disk->request.target)) <= 0)
+	if (disk->node == XVM_NODE_VIRTIO)
+		r->why = read_virtio(disk, txn);
+	else if (read_leaf(disk, txn, "params", disk->request.target, sizeof(disk->request.target)) <= 0)
 		r->why = "params (target=) is missing or longer than 1023 bytes";
 	else if (read_leaf(disk, txn, "mode", mode, sizeof(mode)) < 0 || (strcmp(mode, "w") && strcmp(mode, "r")))
 		r->why = "mode is neither w nor r";
@@ -247,12 +273,15 @@ static int read_body(struct xvm_store *store, u32 txn, void *arg)
 	return 0;
 }
 
-static bool has_vbd(const struct xvm_guest *guest, u32 txn)
+/* The disk is one that libxl would lose. */
+static bool is_mixed(const struct xvm_disk *disk, u32 txn)
 {
 	char path[XVM_STORE_PATH_BYTES];
 
-	xvm_store_path(path, "/libxl/%u/device/vbd", guest->domid);
-	return xvm_store_exists(guest->daemon->store, txn, path);
+	if (disk->own || disk->node != XVM_NODE_DISK)
+		return false;
+	xvm_store_path(path, "/libxl/%u/device/vbd", disk->guest->domid);
+	return xvm_store_exists(disk->guest->daemon->store, txn, path);
 }
 
 static const char mixed_text[] =
@@ -314,7 +343,7 @@ static int adopt_body(struct xvm_store *store, u32 txn, void *arg)
 	xvm_disk_look(a->disk, txn, &view);
 	if (!view.exists || !view.has_state || !view.online || view.state == XVM_BUS_CLOSING)
 		return -ESTALE;
-	a->mixed = has_vbd(a->disk->guest, txn);
+	a->mixed = is_mixed(a->disk, txn);
 	if (a->mixed)
 		return -EINVAL;
 	err = xvm_link_make(a->disk->guest, txn, &a->link_id, &a->link_taken_over);
@@ -360,8 +389,7 @@ static void adopt(struct xvm_disk *disk)
 	} else {
 		disk->mark = a.mark;
 		disk->phase = XVM_DISK_READY;
-		disk->num = disk->own ? xvm_guest_own_number(disk) :
-					xvm_guest_number(disk->guest, disk->devid);
+		disk->num = disk->own ? xvm_guest_own_number(disk) : xvm_guest_number(disk);
 		log_adopted(disk);
 		xvm_link_made(disk->guest, a.link_id, a.link_taken_over);
 		xvm_connect_go_on(disk->guest);
@@ -416,7 +444,7 @@ static void begin_adoption(struct xvm_disk *disk)
 	disk->orphan = disk->forced = disk->broken = disk->lock_busy = false;
 	if (!disk->own && xvm_store_transact(guest->daemon->store, read_body, &r)) {
 		r.why = "its node cannot be read";
-	} else if (!disk->own && !r.why && has_vbd(guest, XVM_STORE_NO_TXN)) {
+	} else if (!r.why && is_mixed(disk, XVM_STORE_NO_TXN)) {
 		r.why = mixed_text;
 	} else if (!r.why && count_devices(guest) >= XVM_MAX_DEVICES) {
 		snprintf(why, sizeof(why), "the guest has %u devices, the limit; use fewer disks", XVM_MAX_DEVICES);

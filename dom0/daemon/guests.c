@@ -15,13 +15,20 @@
 #include "worker.h"
 
 #define TOKEN_DISKS "disks"
+#define TOKEN_VIRTIO "virtio"
 #define TOKEN_DOMAINS "domains"
 #define TOKEN_NEW "new"
 #define TOKEN_FRONT "front "
 
-static void disks_dir(const struct xvm_daemon *daemon, char path[XVM_STORE_PATH_BYTES])
+static void nodes_dir(const struct xvm_daemon *daemon, enum xvm_node_kind kind, char path[XVM_STORE_PATH_BYTES])
 {
-	xvm_store_path(path, "/local/domain/%u/backend/virtio_disk", daemon->own_domid);
+	xvm_store_path(path, "/local/domain/%u/backend/%s", daemon->own_domid, xvm_node_name(kind));
+}
+
+static void guest_nodes_dir(const struct xvm_guest *guest, enum xvm_node_kind kind, char path[XVM_STORE_PATH_BYTES])
+{
+	xvm_store_path(path, "/local/domain/%u/backend/%s/%u", guest->daemon->own_domid, xvm_node_name(kind),
+		       guest->domid);
 }
 
 struct xvm_guest *xvm_guest_find(struct xvm_daemon *daemon, u32 domid)
@@ -53,9 +60,11 @@ static u32 num_of_vdev(u32 devid)
 	return devid < 65536 ? devid : 0;
 }
 
-u16 xvm_guest_number(struct xvm_guest *guest, u32 devid)
+u16 xvm_guest_number(struct xvm_disk *disk)
 {
-	u32 num = num_of_vdev(devid);
+	struct xvm_guest *guest = disk->guest;
+	u32 num = disk->node == XVM_NODE_DISK ? num_of_vdev(disk->devid) :
+		  disk->devid < 65536 - XVM_FIRST_VIRTIO_NUM ? XVM_FIRST_VIRTIO_NUM + disk->devid : 0;
 
 	if (!num || num > 65535 || num_is_used(guest, num))
 		for (num = 65535; num > 1 && num_is_used(guest, num); num--)
@@ -187,21 +196,40 @@ static void read_uuid(struct xvm_guest *guest)
 		strcpy(guest->uuid, uuid);
 }
 
-static void see_disk(void *arg, const char *name)
+static void see_node(struct xvm_guest *guest, enum xvm_node_kind kind, const char *name)
 {
-	struct xvm_guest *guest = arg;
 	struct xvm_disk **at = &guest->disks, *disk;
 	u32 devid;
 
 	if (xvm_parse_u32(name, strlen(name), 0xffffffffu, &devid))
 		return;
 	for (; *at; at = &(*at)->next)
-		if (!(*at)->own && (*at)->devid == devid)
+		if (!(*at)->own && (*at)->node == kind && (*at)->devid == devid)
 			return;
 	/* At the end: device numbers follow the order of the guest file. */
-	disk = xvm_disk_new(guest, devid);
+	disk = xvm_disk_new(guest, kind, devid);
 	if (disk)
 		*at = disk;
+}
+
+static void see_disk(void *arg, const char *name)
+{
+	see_node(arg, XVM_NODE_DISK, name);
+}
+
+/* Other back-ends live in that directory too, and these are not ours to touch. */
+static void see_virtio(void *arg, const char *name)
+{
+	char path[XVM_STORE_PATH_BYTES], dir[XVM_STORE_PATH_BYTES], type[64];
+	struct xvm_guest *guest = arg;
+
+	guest_nodes_dir(guest, XVM_NODE_VIRTIO, dir);
+	if (strlen(name) > 10)
+		return;
+	xvm_store_path(path, "%s/%s/type", dir, name);
+	if (xvm_store_read(guest->daemon->store, XVM_STORE_NO_TXN, path, type, sizeof(type)) > 0 &&
+	    !strncmp(type, XVM_VIRTIO_TYPE, sizeof(XVM_VIRTIO_TYPE) - 1))
+		see_node(guest, XVM_NODE_VIRTIO, name);
 }
 
 static int scan_body(struct xvm_store *store, u32 txn, void *arg)
@@ -210,8 +238,10 @@ static int scan_body(struct xvm_store *store, u32 txn, void *arg)
 	char path[XVM_STORE_PATH_BYTES];
 	struct xvm_disk *disk;
 
-	xvm_store_path(path, "/local/domain/%u/backend/virtio_disk/%u", guest->daemon->own_domid, guest->domid);
+	guest_nodes_dir(guest, XVM_NODE_DISK, path);
 	store->ops->list(store, txn, path, see_disk, guest);
+	guest_nodes_dir(guest, XVM_NODE_VIRTIO, path);
+	store->ops->list(store, txn, path, see_virtio, guest);
 	for (disk = guest->disks; disk; disk = disk->next) {
 		xvm_disk_look(disk, txn, &disk->view);
 		disk->view.alive = guest->alive;
@@ -328,10 +358,14 @@ static void collect_garbage(struct xvm_guest *guest)
 	xvm_store_path(path, "/libxl/%u", guest->domid);
 	if (xvm_store_exists(store, XVM_STORE_NO_TXN, path))
 		return;
-	xvm_guest_log(guest, LOG_NOTICE, "removing the disk nodes of a domain that is gone");
-	xvm_store_path(path, "/local/domain/%u/backend/virtio_disk/%u", guest->daemon->own_domid, guest->domid);
+	xvm_guest_log(guest, LOG_NOTICE, "removing the device nodes of a domain that is gone");
 	xvm_store_path(stop, "/local/domain/%u/backend", guest->daemon->own_domid);
-	xvm_store_prune(store, XVM_STORE_NO_TXN, path, stop);
+	for (disk = guest->disks; disk; disk = disk->next) {
+		if (disk->own)
+			continue;
+		xvm_disk_backend_path(disk, "", path);
+		xvm_store_prune(store, XVM_STORE_NO_TXN, path, stop);
+	}
 	xvm_guest_dirty(guest);
 }
 
@@ -464,12 +498,12 @@ static void all_dirty(struct xvm_daemon *daemon)
 }
 
 /* path is DIR, or DIR/DOMID and below. */
-static void on_disks(struct xvm_daemon *daemon, const char *path)
+static void on_nodes(struct xvm_daemon *daemon, enum xvm_node_kind kind, const char *path)
 {
 	char dir[XVM_STORE_PATH_BYTES], name[16];
 	size_t len;
 
-	disks_dir(daemon, dir);
+	nodes_dir(daemon, kind, dir);
 	if (strncmp(path, dir, strlen(dir)))
 		return;
 	path += strlen(dir);
@@ -539,7 +573,9 @@ int xvm_guests_on_store(struct xvm_daemon *daemon)
 
 	while ((got = daemon->store->ops->next_event(daemon->store, path, token)) > 0) {
 		if (!strcmp(token, TOKEN_DISKS))
-			on_disks(daemon, path);
+			on_nodes(daemon, XVM_NODE_DISK, path);
+		else if (!strcmp(token, TOKEN_VIRTIO))
+			on_nodes(daemon, XVM_NODE_VIRTIO, path);
 		else if (!strcmp(token, TOKEN_DOMAINS))
 			on_release(daemon);
 		else if (!strcmp(token, TOKEN_NEW))
@@ -583,8 +619,11 @@ int xvm_guests_start(struct xvm_daemon *daemon)
 	xvm_store_path(path, "/local/domain/%u/backend/" XVM_XENBUS_KIND, daemon->own_domid);
 	store->ops->list(store, XVM_STORE_NO_TXN, path, sweep_bus, daemon);
 	xvm_keep_sweep(daemon);
-	disks_dir(daemon, path);
+	nodes_dir(daemon, XVM_NODE_DISK, path);
 	err = store->ops->watch(store, path, TOKEN_DISKS);
+	nodes_dir(daemon, XVM_NODE_VIRTIO, path);
+	if (!err)
+		err = store->ops->watch(store, path, TOKEN_VIRTIO);
 	if (err)
 		return err;
 	/* Domains come and go unseen by a driver domain, but for what stands there of its guests. */

@@ -30,7 +30,7 @@ static int copy_name(struct xvm_guest *guest, struct xvm_disk *disk, const struc
 int xvm_own_new(struct xvm_guest *guest, const struct xvm_spec *spec, bool persist, struct xvm_disk **result,
 		char why[XVM_WHY_BYTES])
 {
-	struct xvm_disk *disk = xvm_disk_new(guest, 0), **at = &guest->disks;
+	struct xvm_disk *disk = xvm_disk_new(guest, XVM_NODE_DISK, 0), **at = &guest->disks;
 	int err;
 
 	if (!disk) {

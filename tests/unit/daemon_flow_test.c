@@ -415,6 +415,44 @@ static void test_refuse(void **state)
 	refused("PV disks");
 }
 
+#define VBE "/local/domain/0/backend/virtio/%d/%d"
+
+static void xl_add_virtio(int domid, int devid, const char *type)
+{
+	const char *const keys[][2] = {
+		{ "type", type }, { "transport", "unknown" }, { "online", "1" }, { "frontend-id", "x" }, { "state", "1" },
+	};
+	size_t i;
+
+	fake_store_put(d.store, P("/local/domain/%d/name", domid), P("guest%d", domid));
+	fake_store_put(d.store, P("/libxl/%d/device/virtio/%d", domid, devid), "");
+	fake_store_put(d.store, P("/local/domain/%d/device/virtio/%d/state", domid, devid), "1");
+	for (i = 0; i < XVM_ARRAY_SIZE(keys); i++)
+		fake_store_put(d.store, P(VBE "/%s", domid, devid, keys[i][0]), keys[i][1]);
+}
+
+/* xl's virtio = [ ... ] of Xen 4.18: ours are those whose type says so, and what cannot be is 6 with a reason. */
+static void test_virtio_entries(void **state)
+{
+	(void)state;
+	xl_add_virtio(GOOD, 0, "virtio,device22");
+	xl_add_virtio(GOOD, 1, "virtio-msg:nowhere");
+	xl_add_virtio(GOOD, 2, "virtio-msg:../passwd");
+	xl_add_virtio(GOOD, 3, "virtio-msg:");
+	await(P(VBE "/state", GOOD, 1), "6");
+	await(P(VBE "/state", GOOD, 2), "6");
+	await(P(VBE "/state", GOOD, 3), "6");
+	assert_true(strstr(fake_store_get(d.store, P(VBE "/vmsg-error", GOOD, 1)), "devices/nowhere does not exist"));
+	assert_true(strstr(fake_store_get(d.store, P(VBE "/vmsg-error", GOOD, 2)), "name of a descriptor"));
+	assert_true(strstr(fake_store_get(d.store, P(VBE "/vmsg-error", GOOD, 3)), "name of a descriptor"));
+	/* Somebody else's. */
+	let_run(20);
+	assert_true(is(P(VBE "/state", GOOD, 0), "1"));
+	assert_int_equal(fake_store_count(d.store, P(BUS, GOOD)), 0);
+	fake_store_del(d.store, P("/local/domain/0/backend/virtio"));
+	nothing_left(GOOD);
+}
+
 static void test_two_writers(void **state)
 {
 	(void)state;
@@ -1342,7 +1380,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		CASE(test_adopt),
-		CASE(test_refuse),
+		CASE(test_refuse), CASE(test_virtio_entries),
 		CASE(test_two_writers),
 		CASE(test_connect_and_destroy),
 		CASE(test_detach_one_of_two),
