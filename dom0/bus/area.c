@@ -49,6 +49,21 @@ static void area_forget(struct bus *bus, struct bus_area *a)
 	a->freed_at = bus->area_adds;
 }
 
+static void area_hide(struct xvm_vdev *vdev, u32 id)
+{
+	if (vdev->type->area_gone)
+		vdev->type->area_gone(vdev, id);
+	vdev->mem.area[id].base = NULL;
+}
+
+static void area_show(struct xvm_vdev *vdev, u32 id, const struct bus_area *a)
+{
+	vdev->mem.area[id].base = a->base;
+	vdev->mem.area[id].bytes = (u64)a->add.npages * XVM_PAGE_BYTES;
+	if (vdev->type->area_added)
+		vdev->type->area_added(vdev, id, a->fd);
+}
+
 /* Gives the budget back; the id stays taken until the driver side gives it back too. */
 static void area_unmap(struct bus *bus, struct bus_area *a)
 {
@@ -57,7 +72,7 @@ static void area_unmap(struct bus *bus, struct bus_area *a)
 	if (!a->base)
 		return;
 	if (a->scope->vdev)
-		a->scope->vdev->mem.area[id].base = NULL;
+		area_hide(a->scope->vdev, id);
 	munmap(a->base, (size_t)a->add.npages * XVM_PAGE_BYTES);
 	close(a->fd);
 	a->base = NULL;
@@ -230,10 +245,8 @@ static u16 area_open(struct bus *bus, struct bus_num *n, struct bus_area *a, int
 	}
 	a->base = base;
 	a->fd = fd;
-	if (n->vdev) {
-		n->vdev->mem.area[area_id(bus, a)].base = base;
-		n->vdev->mem.area[area_id(bus, a)].bytes = bytes;
-	}
+	if (n->vdev)
+		area_show(n->vdev, area_id(bus, a), a);
 	bus->maps++;
 	bus->area_adds++;
 	return XVM_STATUS_OK;

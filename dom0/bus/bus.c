@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #define NUMBERS 65536u
+#define PENDING_WAIT_MS 2000u	/* well below what a driver waits for an answer */
 
 struct bus *bus_new(const struct bus_host *host, void *arg, struct xvm_aio *aio)
 {
@@ -71,6 +72,29 @@ static int pool_init(struct bus *bus)
 	return 0;
 }
 
+static bool awaits_pending(const struct bus *bus)
+{
+	return bus->pending && bus->pending_wait;
+}
+
+static void pending_timer_done(struct xvm_aio_req *req, int result)
+{
+	struct bus *bus = (struct bus *)((char *)req - offsetof(struct bus, pending_timer));
+
+	(void)result;
+	bus->pending_wait = false;
+}
+
+/*
+ * Devices that a server has still to describe: the first messages wait for them, for so long, since
+ * a driver side that connects again takes a device that is not there for one that has gone.
+ */
+static void await_pending(struct bus *bus)
+{
+	bus->pending_timer.done = pending_timer_done;
+	bus->pending_wait = bus->pending && !xvm_aio_timer(bus->aio, &bus->pending_timer, PENDING_WAIT_MS);
+}
+
 int bus_connect(struct bus *bus, const struct bus_link *link)
 {
 	struct xvm_ring_mem mem;
@@ -90,9 +114,11 @@ int bus_connect(struct bus *bus, const struct bus_link *link)
 	xvm_ring_rx_init(&bus->rx, &mem, link->max_message);
 	xvm_ring_mem_init(&mem, link->control, link->dev, link->ring_bytes, false);
 	err = xvm_ring_tx_init(&bus->tx, &mem, link->max_message, link->credits);
-	if (!err)
-		bus->connected = true;
-	return err;
+	if (err)
+		return err;
+	bus->connected = true;
+	await_pending(bus);
+	return 0;
 }
 
 void bus_fail(struct bus *bus, u32 reason, u32 detail)
@@ -268,6 +294,8 @@ static bool pump(struct bus *bus)
 	u32 i;
 	int len;
 
+	if (awaits_pending(bus))
+		return false;
 	for (i = 0; i < BUS_PASS_RECORDS && bus->connected; i++) {
 		len = xvm_ring_rx_get(&bus->rx, bus->in, bus->link.max_message);
 		if (len == -EAGAIN)
@@ -336,7 +364,7 @@ bool bus_pass(struct bus *bus)
 
 bool bus_arm(struct bus *bus)
 {
-	if (!bus->connected)
+	if (!bus->connected || awaits_pending(bus))
 		return bus->ready;
 	if (xvm_ring_rx_arm(&bus->rx))
 		return true;

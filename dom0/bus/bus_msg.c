@@ -44,7 +44,7 @@ static u16 fill_window(const struct bus *bus, u16 offset, u16 count, u8 *bitmap)
 	u32 at;
 
 	for (n = bus->nums; n; n = n->next) {
-		if (!n->vdev || n->leaving || n->num < offset)
+		if (!n->vdev || n->vdev->pending || n->leaving || n->num < offset)
 			continue;
 		at = n->num - (u32)offset;
 		if (at >= count)
@@ -97,7 +97,7 @@ static enum answer release_device(struct bus *bus, struct bus_num *n, const u8 *
 		return status(bus, msg, XVM_STATUS_INVALID);
 	if (n->vdev) {
 		n->op = BUS_OP_REMOVE;
-		n->drained = xvm_vdev_begin_reset(n->vdev);
+		n->drained = xvm_vdev_begin_removal(n->vdev);
 		bus_ready(n);
 		return ANSWER_LATER;
 	}

@@ -10,6 +10,7 @@
 
 #include "bus.h"
 #include "../virtio/aio.h"
+#include "../ipc.h"
 #include "../virtio/vdev.h"
 #include "../../xen/proto/msg.h"
 #include "../../xen/proto/ring.h"
@@ -46,6 +47,7 @@ struct bus_num {
 	bool ready;
 	u16 num;
 	struct xvm_vdev *vdev;		/* NULL: gone, the number is in quarantine */
+	bool told;			/* the driver side may have heard of the device */
 	bool leaving;			/* REMOVED is told or owed; still served until it is let go */
 	bool remove;			/* to be removed at once */
 	bool released;			/* the driver side has let go: forget the number */
@@ -61,6 +63,7 @@ struct bus_num {
 	bool owe_device, owe_config;
 	u64 owe_used;			/* bit per queue */
 	u64 again;			/* queues to look at once more */
+	char why[XVM_IPC_LOG_BYTES];	/* a pending device never came to be */
 };
 
 struct bus_area {
@@ -99,6 +102,9 @@ struct bus {
 	struct bus_num **by_num;	/* 65536 of them */
 	struct bus_num *ready, **ready_tail;
 	u32 devices;
+	u32 pending;			/* of them: those of which no driver knows yet, */
+	struct xvm_aio_req pending_timer;	/* and pending_wait: the first messages wait for them */
+	bool pending_wait;
 
 	struct bus_area area[XVM_AREA_ID_MAX + 1];
 	u32 areas, area_pages, area_adds;

@@ -109,11 +109,32 @@ static void op_state(struct xvm_vdev *vdev, int state, const char *reason)
 	n->bus->host->dev_state(n->bus->arg, n->num, state, reason);
 }
 
+/* One that never was on the bus leaves it without a word to the driver side. */
+static void op_there(struct xvm_vdev *vdev, const char *why)
+{
+	struct bus_num *n = vdev->owner;
+	struct bus *bus = n->bus;
+
+	if (why) {
+		log_err("device %u: %s", n->num, why);
+		snprintf(n->why, sizeof(n->why), "%s", why);
+		n->leaving = n->remove = true;
+	} else {
+		xvm_vdev_keep_in(vdev, bus->keep);
+		n->owe_device = bus->connected && !n->leaving;
+		n->told = true;
+	}
+	if (!why)
+		bus->pending--;
+	bus_ready(n);
+}
+
 const struct xvm_vdev_ops bus_vdev_ops = {
 	.used = op_used,
 	.config_changed = op_config_changed,
 	.drained = op_drained,
 	.again = op_again,
+	.there = op_there,
 	.state = op_state,
 };
 
@@ -168,8 +189,13 @@ void bus_add_device(struct bus *bus, const struct xvm_ipc_dev_add *desc, struct 
 		return;
 	}
 	bus->devices++;
+	if (n->vdev->pending) {
+		bus->pending++;
+		return;
+	}
 	/* Before the connection is there the driver side finds it by GET_DEVICES. */
 	n->owe_device = bus->connected;
+	n->told = true;
 	bus_ready(n);
 }
 
@@ -181,7 +207,7 @@ void bus_remove_device(struct bus *bus, uint16_t num, bool forced)
 		return;
 	/* Told and served until the driver lets go; one without a driver goes at once. */
 	n->leaving = true;
-	n->owe_device = !bus->stopping;
+	n->owe_device = !bus->stopping && n->told;
 	if (forced || !n->vdev->status)
 		n->remove = true;
 	bus_ready(n);
@@ -203,6 +229,8 @@ static void device_gone(struct bus_num *n)
 	bus->bytes_read += n->vdev->bytes_read;
 	bus->bytes_written += n->vdev->bytes_written;
 	bus->bounced += n->vdev->bounced;
+	if (n->vdev->pending)
+		bus->pending--;
 	/* Before the model goes: nothing of it is in flight, so nothing looks at the areas. */
 	area_unmap_all(n);
 	xvm_vdev_free(n->vdev);
@@ -211,10 +239,10 @@ static void device_gone(struct bus_num *n)
 	n->owe_used = 0;
 	n->again = 0;
 	n->remove = false;
-	/* A driver side that never was has nothing to let go of. */
-	n->released = !bus->in;
+	/* A driver side that never was, or never heard of it, has nothing to let go of. */
+	n->released = !bus->in || !n->told;
 	bus->devices--;
-	bus->host->dev_state(bus->arg, n->num, XVM_DEV_GONE, "");
+	bus->host->dev_state(bus->arg, n->num, XVM_DEV_GONE, n->why);
 }
 
 /* ---- lanes ---- */
@@ -243,6 +271,10 @@ static void req_free(struct bus *bus, struct bus_req *req)
 
 static enum answer lane_answer(struct bus_num *n, const u8 *msg, u32 len)
 {
+	if (n->vdev && n->vdev->pending) {
+		bus_refuse(n->bus, msg, XVM_FAILED_NO_DEVICE);
+		return ANSWER_DONE;
+	}
 	if (msg[VIRTIO_MSG_HDR_TYPE] & VIRTIO_MSG_TYPE_BUS)
 		return bus_msg_answer(n->bus, n, msg, len);
 	if (n->vdev)
@@ -354,7 +386,7 @@ static void lane_remove(struct bus_num *n)
 {
 	n->remove = false;
 	n->op = BUS_OP_REMOVE;
-	n->drained = xvm_vdev_begin_reset(n->vdev);
+	n->drained = xvm_vdev_begin_removal(n->vdev);
 }
 
 void lane_run(struct bus_num *n)

@@ -23,6 +23,12 @@
 /* Chains taken from one queue before the others have their turn (rules.md, M1). */
 #define KICK_BUDGET		256u
 
+static void vdev_made(struct xvm_vdev *vdev)
+{
+	vdev->offered |= TRANSPORT_FEATURES;
+	memcpy(vdev->told, vdev->config, sizeof(vdev->told));
+}
+
 static int vdev_create(struct xvm_vdev *vdev, const struct xvm_ipc_dev_add *desc, struct fdset *fds,
 		       char *why, size_t why_bytes)
 {
@@ -36,8 +42,7 @@ static int vdev_create(struct xvm_vdev *vdev, const struct xvm_ipc_dev_add *desc
 	}
 	if (vdev->type->create(vdev, desc, fds, why, why_bytes))
 		return -EINVAL;
-	vdev->offered |= TRANSPORT_FEATURES;
-	memcpy(vdev->told, vdev->config, sizeof(vdev->told));
+	vdev_made(vdev);
 	return 0;
 }
 
@@ -83,6 +88,18 @@ void xvm_vdev_free(struct xvm_vdev *vdev)
 		return;
 	vdev->type->destroy(vdev);
 	free(vdev);
+}
+
+void xvm_vdev_there(struct xvm_vdev *vdev)
+{
+	vdev_made(vdev);
+	vdev->pending = false;
+	vdev->ops->there(vdev, NULL);
+}
+
+void xvm_vdev_never(struct xvm_vdev *vdev, const char *why)
+{
+	vdev->ops->there(vdev, why);
 }
 
 /* ---- features ---- */
@@ -317,6 +334,13 @@ bool xvm_vdev_begin_reset(struct xvm_vdev *vdev)
 		return false;
 	xvm_vdev_finish_reset(vdev);
 	return true;
+}
+
+bool xvm_vdev_begin_removal(struct xvm_vdev *vdev)
+{
+	if (vdev->type->leave)
+		vdev->type->leave(vdev);
+	return xvm_vdev_begin_reset(vdev);
 }
 
 void xvm_vdev_finish_reset(struct xvm_vdev *vdev)

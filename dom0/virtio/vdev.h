@@ -49,6 +49,8 @@ struct xvm_vdev_type {
 	 * descriptors it wants; the rest is closed behind it. Sets vdev->offered (device bits only), config_bytes and
 	 * config[], and each queue's max_size.
 	 * Returns 0 or negative errno with a line in why; then nothing of it is left.
+	 * Where a server must be asked first it sets vdev->pending; xvm_vdev_there
+	 * or xvm_vdev_never follows.
 	 */
 	int (*create)(struct xvm_vdev *vdev, const struct xvm_ipc_dev_add *desc, struct fdset *fds,
 		      char *why, size_t why_bytes);
@@ -72,6 +74,14 @@ struct xvm_vdev_type {
 	void (*cancel)(struct xvm_vdev *vdev, struct xvm_vq *vq);
 	/* The reset is complete, nothing is in flight: back to the state after create. Optional. */
 	void (*reset)(struct xvm_vdev *vdev);
+	/*
+	 * An area of the device's came, or goes: nothing of it is in flight, and its memory and
+	 * descriptor, which stay the bus's, end with this call. Optional.
+	 */
+	void (*area_added)(struct xvm_vdev *vdev, u32 area, int fd);
+	void (*area_gone)(struct xvm_vdev *vdev, u32 area);
+	/* It is to be removed: end what waits for the host (polls), with holds until that has ended. Optional. */
+	void (*leave)(struct xvm_vdev *vdev);
 	/* What it stores on has this many bytes from now on; it tells its driver. Optional. */
 	void (*resize)(struct xvm_vdev *vdev, u64 bytes);
 };
@@ -84,6 +94,8 @@ struct xvm_vdev_ops {
 	void (*drained)(struct xvm_vdev *vdev);
 	/* Call kick again in a later pass; also used by models with own wake-ups. */
 	void (*again)(struct xvm_vdev *vdev, struct xvm_vq *vq);
+	/* A pending device can be used (why NULL), or will never come to be and is to be removed. */
+	void (*there)(struct xvm_vdev *vdev, const char *why);
 	/* Life-cycle news for the supervisor: enum xvm_dev_state of ipc.h */
 	void (*state)(struct xvm_vdev *vdev, int state, const char *reason);
 };
@@ -102,6 +114,7 @@ struct xvm_vdev {
 	struct xvm_aio *aio;
 	u16 num;		/* device number */
 	u32 device_id;		/* virtio device type */
+	bool pending;		/* create has begun it and not ended: no driver knows of it */
 	bool repeatable;	/* as the type says, or create */
 	u64 offered;		/* device bits | transport bits we support */
 	u64 acked;
@@ -167,6 +180,8 @@ u32 xvm_vdev_set_status(struct xvm_vdev *vdev, u32 status);
  */
 bool xvm_vdev_begin_reset(struct xvm_vdev *vdev);
 void xvm_vdev_finish_reset(struct xvm_vdev *vdev);
+/* As begin_reset, of a device that will be freed then. */
+bool xvm_vdev_begin_removal(struct xvm_vdev *vdev);
 /* Same pair for one queue (RESET_VQUEUE). */
 bool xvm_vdev_begin_vq_reset(struct xvm_vdev *vdev, u32 index);
 void xvm_vdev_finish_vq_reset(struct xvm_vdev *vdev, u32 index);
@@ -241,6 +256,9 @@ void xvm_vdev_flush(struct xvm_vdev *vdev, struct xvm_vq *vq);
 /* Work of the model's own (a timer) that a reset must wait for. release: the caller's last act. */
 void xvm_vdev_hold(struct xvm_vdev *vdev);
 void xvm_vdev_release(struct xvm_vdev *vdev);
+/* Ends what create left pending: all that it sets is set; or why it never will be. */
+void xvm_vdev_there(struct xvm_vdev *vdev);
+void xvm_vdev_never(struct xvm_vdev *vdev, const char *why);
 /* Ends the wait that start() began. */
 void xvm_vdev_ready(struct xvm_vdev *vdev);
 /*

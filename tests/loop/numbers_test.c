@@ -98,6 +98,15 @@ static int stop(void **state)
 	return tap_stop("BUS DRV DEV") ? -1 : 0;
 }
 
+/* The driver side asked about devices that it was not told of, which the observer says. */
+static int stop_rude(void **state)
+{
+	(void)state;
+	drv_sync(&drv);
+	drv_stop(&drv);
+	return tap_stop("DRV") ? 0 : -1;
+}
+
 /* ---- the module's enumeration, against a worker ---- */
 
 static int ask_worker(void *arg, const u8 *msg, u32 len, u8 *answer)
@@ -260,13 +269,57 @@ static void test_liars(void **state)
 	assert_int_equal(nfound, 15);
 }
 
+/* GET_DEVICES and a request about it say whether the driver side can have the device. */
+static void expect_there(u16 num, bool there)
+{
+	u8 buf[64];
+
+	forget();
+	assert_int_equal(enumerate(ask_worker), 0);
+	assert_int_equal(found[num], there);
+	assert_int_equal(drv_ask(&drv, buf, xvm_msg_put_empty(buf, 0, VIRTIO_MSG_GET_DEVICE_STATUS, num)) != 0,
+			 there);
+	assert_int_equal(drv.failed.reason, there ? 0 : XVM_FAILED_NO_DEVICE);
+	memset(&drv.failed, 0, sizeof(drv.failed));
+}
+
+static void test_late(void **state)
+{
+	struct xvm_ipc_dev_add desc = { .num = 3, .device_id = TOY_ID, .flags = TOY_LATE };
+
+	(void)state;
+	rig_add(&rig, &desc, -1);
+	expect_there(3, false);
+	DRV_UNTIL(&drv, drv.device_events == 1);
+	assert_int_equal(drv.device_state[3], VIRTIO_MSG_DEVICE_READY);
+	expect_there(3, true);
+	/* One that fails, and one that is taken back before: no word to the driver side, the number is free. */
+	desc.num = 4;
+	desc.flags = TOY_NEVER;
+	rig_add(&rig, &desc, -1);
+	expect_there(4, false);
+	RIG_UNTIL(&rig, rig.state[4] == XVM_DEV_GONE);
+	expect_there(4, false);
+	desc.flags = TOY_LATE;
+	rig.state[4] = 0;
+	rig_add(&rig, &desc, -1);
+	rig_del(&rig, 4, false);
+	RIG_UNTIL(&rig, rig.state[4] == XVM_DEV_GONE);
+	assert_int_equal(drv.device_events, 1);
+	desc.flags = 0;
+	rig_add(&rig, &desc, -1);
+	DRV_UNTIL(&drv, drv.device_events == 2);
+	expect_there(4, true);
+	expect_there(3, true);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, start, stop)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(test_spread), cmocka_unit_test_setup_teardown(test_small, start_small, stop),
-		CASE(test_small_windows), CASE(test_full), CASE(test_liars),
+		CASE(test_small_windows), CASE(test_full), cmocka_unit_test_setup_teardown(test_late, start, stop_rude), CASE(test_liars),
 	};
 
 	return RIG_RUN_BOTH(tests);

@@ -12,7 +12,7 @@
 #include "../../dom0/virtio/vdev.h"
 
 struct owner {
-	u32 used, config_changed, drained;
+	u32 used, config_changed, drained, there;
 	u64 again;		/* bit per queue */
 	int state, states;	/* the newest, and how many */
 	char reason[XVM_IPC_LOG_BYTES];
@@ -44,6 +44,13 @@ static void owner_again(struct xvm_vdev *vdev, struct xvm_vq *vq)
 	owner.again |= 1ull << vq->index;
 }
 
+static void owner_there(struct xvm_vdev *vdev, const char *why)
+{
+	(void)vdev;
+	owner.there++;
+	snprintf(owner.reason, sizeof(owner.reason), "%s", why ? why : "");
+}
+
 static void owner_state(struct xvm_vdev *vdev, int state, const char *reason)
 {
 	(void)vdev;
@@ -53,7 +60,7 @@ static void owner_state(struct xvm_vdev *vdev, int state, const char *reason)
 }
 
 static const struct xvm_vdev_ops owner_ops = {
-	owner_used, owner_config_changed, owner_drained, owner_again, owner_state,
+	owner_used, owner_config_changed, owner_drained, owner_again, owner_there, owner_state,
 };
 
 const struct xvm_vdev_type *xvm_vdev_type_find(u32 backend, u32 device_id)

@@ -13,6 +13,8 @@ struct toy {
 	u16 held[TOY_QUEUE_SIZE];
 	u32 nheld;
 	bool slow;
+	struct xvm_aio_req late;	/* waits: until the device comes to be */
+	bool waits, never, held_late;
 };
 
 static void toy_done(struct xvm_aio_req *req, int result)
@@ -84,13 +86,36 @@ static void toy_reset(struct xvm_vdev *vdev)
 	((struct toy *)vdev->model)->slow = false;
 }
 
+static void toy_late_done(struct xvm_aio_req *req, int result)
+{
+	struct toy *toy = (struct toy *)((char *)req - offsetof(struct toy, late));
+
+	(void)result;
+	toy->waits = false;
+	if (toy->held_late)
+		xvm_vdev_release(toy->vdev);
+	else if (toy->never)
+		xvm_vdev_never(toy->vdev, "as it was told");
+	else
+		xvm_vdev_there(toy->vdev);
+}
+
+static void toy_leave(struct xvm_vdev *vdev)
+{
+	struct toy *toy = vdev->model;
+
+	if (!toy->waits)
+		return;
+	toy->held_late = true;
+	xvm_vdev_hold(vdev);
+}
+
 static int toy_create(struct xvm_vdev *vdev, const struct xvm_ipc_dev_add *desc, struct fdset *fds, char *why,
 		      size_t why_bytes)
 {
 	struct toy *toy = calloc(1, sizeof(*toy));
 	u32 i;
 
-	(void)desc;
 	(void)why;
 	(void)why_bytes;
 	(void)fds;
@@ -102,6 +127,10 @@ static int toy_create(struct xvm_vdev *vdev, const struct xvm_ipc_dev_add *desc,
 	vdev->offered = TOY_FEATURE;
 	vdev->config_bytes = TOY_CONFIG;
 	vdev->generation = 7;
+	toy->never = desc->flags & TOY_NEVER;
+	toy->late.done = toy_late_done;
+	if (desc->flags & (TOY_LATE | TOY_NEVER))
+		vdev->pending = toy->waits = !xvm_aio_timer(vdev->aio, &toy->late, TOY_LATE_MS);
 	for (i = 0; i < TOY_QUEUES; i++)
 		vdev->vq[i].max_size = TOY_QUEUE_SIZE;
 	return 0;
@@ -122,6 +151,7 @@ const struct xvm_vdev_type toy_type = {
 	.kick = toy_kick,
 	.config_written = toy_config_written,
 	.reset = toy_reset,
+	.leave = toy_leave,
 };
 
 const struct xvm_vdev_type *xvm_vdev_type_find(u32 backend, u32 device_id)

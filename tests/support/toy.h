@@ -15,6 +15,9 @@
 #define TOY_CONFIG	24u	/* bytes; 8 and up change together */
 #define TOY_FEATURE	1u	/* the one device feature, bit 0 */
 #define TOY_SLOW_MS	60u
+#define TOY_LATE	(1u << 30)	/* flags of its description: it comes to be after TOY_LATE_MS, */
+#define TOY_NEVER	(1u << 31)	/* or then turns out not to */
+#define TOY_LATE_MS	200u
 #define TOY_BYTE	0x5a	/* written to the first byte of each buffer */
 
 enum toy_word {
