@@ -51,6 +51,16 @@ static bool parse_flags(int *argc, char ***argv, const char *allowed, struct fla
 	return true;
 }
 
+bool xvmsg_take_wait(int *argc, char ***argv, int *wait_s)
+{
+	struct flags flags;
+
+	if (!parse_flags(argc, argv, "w", &flags))
+		return false;
+	*wait_s = flags.wait_s;
+	return true;
+}
+
 static void add_text(struct json_object *request, const char *key, const char *text)
 {
 	json_object_object_add(request, key, json_object_new_string(text));
@@ -115,26 +125,23 @@ static void print_nothing(struct json_object *answer)
 	(void)answer;
 }
 
-struct json_object *xvmsg_detach_request(const char *guest, const char *device, bool force)
+struct json_object *xvmsg_detach_request(const char *guest, const char *device, bool force, int wait_s)
 {
 	struct json_object *request = xvmsg_request("detach", guest);
 
 	add_text(request, "device", device);
 	json_object_object_add(request, "force", json_object_new_boolean(force));
-	add_wait(request, 0);
+	add_wait(request, wait_s);
 	return request;
 }
 
 static int run_detach(int argc, char **argv)
 {
-	struct json_object *request;
 	struct flags flags;
 
 	if (!parse_flags(&argc, &argv, "fw", &flags) || argc != 2)
 		return xvmsg_usage(&xvmsg_detach);
-	request = xvmsg_detach_request(argv[0], argv[1], flags.force);
-	add_wait(request, flags.wait_s);
-	return xvmsg_ask_and_print(request, print_nothing);
+	return xvmsg_ask_and_print(xvmsg_detach_request(argv[0], argv[1], flags.force, flags.wait_s), print_nothing);
 }
 
 static void print_keys(struct json_object *json, const char *prefix)

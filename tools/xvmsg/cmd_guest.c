@@ -4,6 +4,7 @@
 #include <spawn.h>
 #include <stdlib.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include "guest_file.h"
 
@@ -89,24 +90,47 @@ static bool attach(const char *guest, const struct xvm_spec *spec, char name[XVM
 	return answer;
 }
 
-static bool detach(const char *guest, const char *name, bool force)
+static bool detach(const char *guest, const char *name, bool force, int wait_s)
 {
-	struct json_object *request = xvmsg_detach_request(guest, name, force), *answer = xvmsg_ask(request);
+	struct json_object *request = xvmsg_detach_request(guest, name, force, wait_s), *answer = xvmsg_ask(request);
 
 	json_object_put(request);
 	json_object_put(answer);
 	return answer;
 }
 
-static int print_guest(const char *guest, bool quiet)
+static struct json_object *ask_list(const char *guest)
 {
-	struct json_object *request, *answer;
+	struct json_object *request = xvmsg_request("list", guest), *answer = xvmsg_ask(request);
 
-	if (!xvmsg_json && quiet)
-		return XVMSG_OK;
-	request = xvmsg_request("list", guest);
-	answer = xvmsg_ask(request);
 	json_object_put(request);
+	return answer;
+}
+
+/* Of the one guest in this answer, which has them; NULL: it has none. */
+static struct json_object *devices_of(struct json_object *answer)
+{
+	struct json_object *guests, *devices;
+
+	if (!json_object_object_get_ex(answer, "guests", &guests) || !json_object_array_length(guests) ||
+	    !json_object_object_get_ex(json_object_array_get_idx(guests, 0), "devices", &devices))
+		return NULL;
+	return devices;
+}
+
+static unsigned int device_count(struct json_object *devices)
+{
+	return devices ? (unsigned int)json_object_array_length(devices) : 0;
+}
+
+/* With --json the end is what there is now. */
+static int print_guest(const char *guest)
+{
+	struct json_object *answer;
+
+	if (!xvmsg_json)
+		return XVMSG_OK;
+	answer = ask_list(guest);
 	if (answer)
 		xvmsg_print_json(answer);
 	json_object_put(answer);
@@ -199,7 +223,7 @@ static int create(struct guest_file *file, bool paused)
 		forget(file->uuid);
 		return status;
 	}
-	return print_guest(file->name, true);
+	return print_guest(file->name);
 }
 
 static int run_create(int argc, char **argv)
@@ -218,12 +242,21 @@ static int run_create(int argc, char **argv)
 
 /* ---- apply ---- */
 
+#define PATIENCE_S 30		/* of all devices together, unless --wait=S says another */
+
 struct change {
 	struct json_object *device;	/* there is, and the file does not want it */
 	const struct xvm_spec *spec;	/* the file wants it */
 	char name[XVM_NAME_MAX + 1];
-	bool done;
 };
+
+static time_t seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec;
+}
 
 static bool same_device(struct json_object *device, const struct xvm_spec *spec)
 {
@@ -251,7 +284,7 @@ static void spec_of(struct json_object *device, struct xvm_spec *spec)
 /* Removals first: what comes may need the image, or the name, of what goes. Returns their number. */
 static unsigned int plan(struct json_object *devices, const struct guest_file *file, struct change *changes)
 {
-	unsigned int i, j, n = 0, count = (unsigned int)json_object_array_length(devices);
+	unsigned int i, j, n = 0, count = device_count(devices);
 	bool *there = calloc(file->num_devices + 1, sizeof(*there));
 
 	for (i = 0; there && i < count; i++) {
@@ -260,7 +293,8 @@ static unsigned int plan(struct json_object *devices, const struct guest_file *f
 		/* Not xl's, nor what was attached until the next start. */
 		if (strcmp(xvmsg_text(device, "from"), "record"))
 			continue;
-		for (j = 0; j < file->num_devices; j++)
+		/* One that was asked to go cannot be asked to stay; it goes, and may come again. */
+		for (j = strcmp(xvmsg_text(device, "state"), "leaving") ? 0 : file->num_devices; j < file->num_devices; j++)
 			if (!there[j] && same_device(device, &file->devices[j].spec))
 				break;
 		if (j < file->num_devices)
@@ -275,11 +309,72 @@ static unsigned int plan(struct json_object *devices, const struct guest_file *f
 	return n;
 }
 
-static bool change_one(const char *guest, struct change *change)
+static const char *name_of(const struct change *change)
 {
+	if (!change->spec)
+		return xvmsg_text(change->device, "name");
+	if (*change->name)
+		return change->name;
+	return *change->spec->name ? change->spec->name : xvm_kind_name(change->spec->kind);
+}
+
+/* Until end for all of them; each gets a moment in any case. */
+static bool change_one(const char *guest, struct change *change, time_t end)
+{
+	time_t now = seconds();
+	bool ok;
+
 	if (change->spec)
-		return attach(guest, change->spec, change->name);
-	return detach(guest, xvmsg_text(change->device, "name"), false);
+		ok = attach(guest, change->spec, change->name);
+	else
+		ok = detach(guest, name_of(change), false, now < end ? (int)(end - now) : 1);
+	if (!ok)
+		xvmsg_fail(name_of(change), change->spec ? "could not be attached" : "could not be detached");
+	else if (!xvmsg_json)
+		printf("%s %s\n", change->spec ? "attached" : "detached", name_of(change));
+	return ok;
+}
+
+/* The guest's driver uses it; false: not yet, or it is gone. */
+static bool in_use(struct json_object *devices, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < json_object_array_length(devices); i++) {
+		struct json_object *device = json_object_array_get_idx(devices, i);
+
+		if (!strcmp(xvmsg_text(device, "name"), name))
+			return !strcmp(xvmsg_text(device, "state"), "driver-ok");
+	}
+	return false;
+}
+
+/* The first that no driver uses yet, n if there is none, or -1 after one line. */
+static int first_unused(const char *guest, const struct change *changes, unsigned int n)
+{
+	struct json_object *answer = ask_list(guest), *devices = answer ? devices_of(answer) : NULL;
+	unsigned int i;
+
+	for (i = 0; devices && i < n; i++)
+		if (changes[i].spec && !in_use(devices, changes[i].name))
+			break;
+	json_object_put(answer);
+	return answer ? devices ? (int)i : 0 : -1;
+}
+
+static bool wait_for_drivers(const char *guest, const struct change *changes, unsigned int n, time_t end)
+{
+	const struct timespec pause = { .tv_nsec = 200000000 };
+	int unused;
+
+	while ((unused = first_unused(guest, changes, n)) >= 0 && (unsigned int)unused < n) {
+		if (seconds() >= end) {
+			xvmsg_fail(changes[unused].name, "the guest's driver does not use it; is its module loaded?");
+			return false;
+		}
+		nanosleep(&pause, NULL);
+	}
+	return unused >= 0;
 }
 
 static void undo(const char *guest, struct change *change)
@@ -288,60 +383,50 @@ static void undo(const char *guest, struct change *change)
 	struct xvm_spec spec;
 
 	if (change->spec) {
-		detach(guest, change->name, true);
+		detach(guest, change->name, true, 0);
 	} else {
 		spec_of(change->device, &spec);
 		attach(guest, &spec, name);
 	}
 }
 
-static int apply(const char *guest, struct json_object *devices, const struct guest_file *file)
+/* wait_s: 0 is not to wait for drivers. */
+static int apply(const char *guest, struct json_object *devices, const struct guest_file *file, int wait_s)
 {
-	struct change *changes = calloc(json_object_array_length(devices) + file->num_devices + 1, sizeof(*changes));
+	struct change *changes = calloc(device_count(devices) + file->num_devices + 1, sizeof(*changes));
+	time_t end = seconds() + (wait_s ? wait_s : PATIENCE_S);
 	unsigned int i, n;
+	bool ok;
 
 	if (!changes)
 		return XVMSG_FAILED;
 	n = plan(devices, file, changes);
-	for (i = 0; i < n && change_one(guest, &changes[i]); i++)
-		if (!xvmsg_json)
-			printf("%s %s\n", changes[i].spec ? "attached" : "detached",
-			       changes[i].spec ? changes[i].name : xvmsg_text(changes[i].device, "name"));
-	if (i < n) {
+	for (i = 0; i < n && change_one(guest, &changes[i], end); i++)
+		;
+	ok = i == n && (!wait_s || wait_for_drivers(guest, changes, n, end));
+	if (!ok && i)
 		xvmsg_fail("what was changed so far is undone", "");
-		while (i--)
-			undo(guest, &changes[i]);
-		n = ~0u;
-	}
+	while (!ok && i--)
+		undo(guest, &changes[i]);
 	free(changes);
-	return n == ~0u ? XVMSG_FAILED : print_guest(guest, true);
+	return ok ? print_guest(guest) : XVMSG_FAILED;
 }
 
 static int run_apply(int argc, char **argv)
 {
-	struct json_object *request, *answer, *guests, *devices;
+	struct json_object *answer, *devices;
 	struct guest_file file;
-	int status = XVMSG_FAILED;
+	int status = XVMSG_FAILED, wait_s;
 
-	if (argc != 3)
+	if (!xvmsg_take_wait(&argc, &argv, &wait_s) || argc != 2)
 		return xvmsg_usage(&xvmsg_apply);
-	if (guest_file_read(&file, argv[2], print_fault, NULL)) {
-		guest_file_free(&file);
-		return XVMSG_FAILED;
+	if (!guest_file_read(&file, argv[1], print_fault, NULL)) {
+		answer = ask_list(argv[0]);
+		devices = answer ? devices_of(answer) : NULL;
+		if (answer)
+			status = apply(argv[0], devices, &file, wait_s);
+		json_object_put(answer);
 	}
-	request = xvmsg_request("list", argv[1]);
-	answer = xvmsg_ask(request);
-	json_object_put(request);
-	if (answer && json_object_object_get_ex(answer, "guests", &guests)) {
-		struct json_object *none = json_object_new_array();
-
-		if (!json_object_array_length(guests) ||
-		    !json_object_object_get_ex(json_object_array_get_idx(guests, 0), "devices", &devices))
-			devices = none;
-		status = apply(argv[1], devices, &file);
-		json_object_put(none);
-	}
-	json_object_put(answer);
 	guest_file_free(&file);
 	return status;
 }
@@ -349,5 +434,5 @@ static int run_apply(int argc, char **argv)
 const struct xvmsg_command xvmsg_check = { "check", "FILE", "what is wrong with a guest file, line and column", run_check };
 const struct xvmsg_command xvmsg_create = { "create", "[-p] FILE", "xl create, with the devices of virtio_msg = [ ... ]",
 					    run_create };
-const struct xvmsg_command xvmsg_apply = { "apply", "GUEST FILE", "the devices of virtio_msg = [ ... ], no more, no fewer",
+const struct xvmsg_command xvmsg_apply = { "apply", "GUEST FILE [--wait[=S]]", "the devices of virtio_msg = [ ... ], no more, no fewer",
 					   run_apply };

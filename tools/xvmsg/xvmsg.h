@@ -54,9 +54,11 @@ int xvmsg_ask_and_print(struct json_object *request, void (*print)(struct json_o
 
 /* ---- cmd_device.c ---- */
 
-/* wait_s: for the guest's driver; 0: do not. Both set xvmsg_limit_s. */
+/* wait_s: for the guest's driver to take it, or to let go; 0: do not wait, or as long as the daemon likes. Both set xvmsg_limit_s. */
 struct json_object *xvmsg_attach_request(const char *guest, const char *spec, bool persist, int wait_s);
-struct json_object *xvmsg_detach_request(const char *guest, const char *device, bool force);
+struct json_object *xvmsg_detach_request(const char *guest, const char *device, bool force, int wait_s);
+/* Takes --wait[=SECONDS] out of argv, and argv[0]; 0: not said. False after one line. */
+bool xvmsg_take_wait(int *argc, char ***argv, int *wait_s);
 
 /* ---- print.c ---- */
 

@@ -22,7 +22,6 @@ make_list()
 case_main()
 {
 	need_daemon
-	# A loaded machine's guest takes longer to let go of one device than `xvmsg apply` waits.
 	[ -n "$LAB_hotplug_rounds" ] || skip "make check-hotplug runs it"
 	kv "dom0 xen $(xl info | awk '$1 == "xen_version" { print $3 }')"; kv "dom0 linux $(uname -r)"
 	bad=0 area='first_area_kib=512'
@@ -51,7 +50,7 @@ case_main()
 	enumerate=$(ms_each $t 1)
 	in_guest many 60 'mount_disk && check_sums'
 	t=$(now)
-	xvmsg apply many /root/guests/many-none.cfg > /run/lab/apply || bad=$((bad + 1))
+	xvmsg apply many /root/guests/many-none.cfg --wait=250 > /run/lab/apply || bad=$((bad + 1))
 	detach=$(ms_each $t $more)
 	[ $(xvmsg list many --json | grep -c '"device":') = 1 ] || fail "devices are left: $(xvmsg list many | tail -3)"
 	kv "devices_256 $((more + 1)) $used $read $attach $enumerate $detach $bad"

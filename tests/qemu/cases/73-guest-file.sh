@@ -25,6 +25,20 @@ nothing_half()
 	must "destroy the other" guest_destroy other
 }
 
+# A guest that stands still lets go of nothing: what was done before is undone. What it was asked for comes back with the next apply.
+no_answer()
+{
+	xl pause gf
+	list '"type=rng,name=dice", "type=rng,name=more"'
+	xvmsg apply gf $cfg --wait=2 > /run/lab/apply 2>&1 && { xl unpause gf; fail "apply does not wait for a guest that stands still"; }
+	xl unpause gf
+	grep -q 'data: could not be detached' /run/lab/apply || { cat /run/lab/apply; fail "not the reason"; }
+	[ "$(has dice)$(has more)" = driver-ok ] || { xvmsg list gf; fail "half of it was done"; }
+	list '"type=disk,vdev=data,path='$img'", "type=rng,name=dice"'
+	must "apply brings it back" xvmsg apply gf $cfg --wait=$((10 * SLOW))
+	[ "$(has data)$(has dice)" = driver-okdriver-ok ] || { xvmsg list gf; fail "it did not come back"; }
+}
+
 case_main()
 {
 	need_daemon
@@ -40,8 +54,9 @@ case_main()
 	must "apply" xvmsg apply gf $cfg
 	[ "$(xvmsg apply gf $cfg)" = "" ] || fail "a second apply changes something"
 	list '"type=disk,vdev=data,path='$img'", "type=rng,name=dice"'
-	must "apply" xvmsg apply gf $cfg
-	[ "$(has rng0)$(has data)" = driver-ok ] && wait_until 10 is_used dice || { xvmsg list gf; fail "apply did not do it"; }
+	must "apply, and wait for the driver" xvmsg apply gf $cfg --wait=$((10 * SLOW))
+	[ "$(has rng0)$(has data)$(has dice)" = driver-okdriver-ok ] || { xvmsg list gf; fail "apply did not do it"; }
+	no_answer
 	must "a passing device" xvmsg attach gf type=rng,name=passing
 	id=$(guest_id gf)
 	: > "$(guest_log gf)"
