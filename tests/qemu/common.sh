@@ -36,6 +36,24 @@ objects=$lab/build make_objects=$make_b/lab/$images/build stage=$lab/stage
 # The kernel whose headers are there, not the one this machine runs.
 kver=$(ls -d "$root"/lib/modules/*/build 2>/dev/null | sed 's,.*/lib/modules/\(.*\)/build,\1,' | sort -V | tail -1 || true)
 xen_image=$(ls "$root/boot/xen-$xen_version-$arch"* 2>/dev/null | grep -v '\.config$\|\.efi$' | head -1 || true)
+# Xen takes a plain ELF kernel, for dom0 and for guests, and so nobody has to decompress a bzImage under TCG.
+# unpacked FROM TO MAGIC COMMAND...: the part of the kernel's file that COMMAND unpacks, where that is an ELF file.
+unpacked()
+{
+	local off from=$1 to=$2 magic=$3; shift 3
+	for off in $(LC_ALL=C grep -obUaP "$magic" "$from" | cut -d: -f1); do
+		tail -c "+$((off + 1))" "$from" | "$@" > "$to.new" 2>/dev/null || true	# there is more behind
+		[ "$(head -c 4 "$to.new" | tr -d '\177')" = ELF ] && { mv "$to.new" "$to"; return; }
+	done
+	rm -f "$to.new"
+	return 1
+}
+# unpack_kernel FROM TO
+unpack_kernel()
+{
+	unpacked "$@" '\xfd7zXZ\x00' xz -dc --single-stream || unpacked "$@" '\x28\xb5\x2f\xfd' zstd -dc ||
+		cp "$1" "$2"	# Arm's is not compressed; of any other kind: let Xen unpack it
+}
 # Strings in reports come from this machine's own tools; quotes and backslashes are dropped.
 str() { printf '%s' "$1" | tr -d '"\\\n'; }
 # The commit under test; the tree may have more.
