@@ -19,7 +19,7 @@
 #include "../include/xvmsg/wire.h"
 #include "../include/xvmsg/xenbus.h"
 
-#define XVM_IPC_VERSION 3
+#define XVM_IPC_VERSION 4
 #define XVM_IPC_MAX_FDS 16
 #define XVM_IPC_LOG_BYTES 200
 
@@ -39,6 +39,7 @@ enum xvm_ipc_type {
 	XVM_IPC_STOP,		/* header only: drain I/O, unmap, exit 0 */
 	XVM_IPC_TRACE,		/* header only; fd 0: where copies of messages go (include/xvmsg/ctl.h) */
 	XVM_IPC_DEV_RESIZE,	/* struct xvm_ipc_dev_resize; a device that has gone is no error */
+	XVM_IPC_DEV_SERVER,	/* struct xvm_ipc_dev_server, enum xvm_vu_fd: its server is there again */
 	/* worker to supervisor */
 	XVM_IPC_HELLO = 64,	/* struct xvm_ipc_hello */
 	XVM_IPC_MAP,		/* struct xvm_ipc_map; one outstanding at most */
@@ -68,9 +69,27 @@ struct xvm_ipc_hello {
 /* Who serves a device. */
 enum xvm_backend {
 	XVM_BACKEND_OWN,	/* a device model of ours, by device_id */
+	XVM_BACKEND_VHOST_USER,	/* another process, over a socket; any device_id */
 };
 
-/* Fields that are another type's are 0. blk: descriptor 0 is the image. */
+#define XVM_VU_MAX_QUEUES 8u
+#define XVM_VU_QUEUE_BYTES (8u << 20)	/* of memory that a server sees, per queue; a multiple of 2 MiB, for servers with huge pages */
+#define XVM_VU_CONFIG_BYTES 64u
+
+/*
+ * Descriptors of a connection to a vhost-user server, new with each: DEV_ADD and
+ * DEV_SERVER bring the same. The kicks begin at the last one, one per queue.
+ */
+enum xvm_vu_fd {
+	XVM_VU_SOCKET,		/* connected */
+	XVM_VU_MEMORY,		/* memfd of queues * XVM_VU_QUEUE_BYTES, sealed against shrinking */
+	XVM_VU_BACK,		/* a socket pair for the server's requests: our end */
+	XVM_VU_BACK_PEER,	/* and its */
+	XVM_VU_CALL,		/* eventfds */
+	XVM_VU_KICK,
+};
+
+/* Fields that are another type's are 0. blk: descriptor 0 is the image. vhost-user: enum xvm_vu_fd. */
 struct xvm_ipc_dev_add {
 	struct xvm_ipc_hdr hdr;
 	uint16_t num;		/* 1..65535 */
@@ -81,6 +100,10 @@ struct xvm_ipc_dev_add {
 	uint32_t mem_align;	/* with DIRECT: alignment of buffers in memory, 1..4096 */
 	uint32_t lock_wait_ms;	/* blk: how long to wait for the image lock at DRIVER_OK */
 	char serial[20];	/* blk: GET_ID, zero padded */
+	uint32_t queues;	/* vhost-user: 1..XVM_VU_MAX_QUEUES */
+	uint32_t config_bytes;	/* vhost-user: of configuration, at most XVM_VU_CONFIG_BYTES */
+	uint8_t config_given;	/* vhost-user: config is it; else the server is asked */
+	uint8_t config[XVM_VU_CONFIG_BYTES];
 };
 
 struct xvm_ipc_start {
@@ -101,6 +124,11 @@ struct xvm_ipc_dev_resize {
 	struct xvm_ipc_hdr hdr;
 	uint16_t num;
 	uint64_t capacity_bytes;	/* a multiple of 512, never less than before */
+};
+
+struct xvm_ipc_dev_server {
+	struct xvm_ipc_hdr hdr;
+	uint16_t num;
 };
 
 struct xvm_ipc_map {
@@ -127,6 +155,7 @@ enum xvm_dev_state {
 	XVM_DEV_GONE,		/* removed: no I/O, no mapping of its areas is left */
 	XVM_DEV_BROKEN,		/* DEVICE_NEEDS_RESET is set; reason says why */
 	XVM_DEV_LOCK_BUSY,	/* waiting for the image lock; somebody else has it */
+	XVM_DEV_SERVER_LOST,	/* vhost-user: its server is gone or broke a rule, reason says which; DEV_SERVER brings a new one */
 };
 
 struct xvm_ipc_dev_state {

@@ -63,6 +63,9 @@ void bus_remove_device(struct bus *bus, uint16_t num, bool forced);
 /* A new capacity, for devices that have one; the driver is told. */
 void bus_resize_device(struct bus *bus, uint16_t num, uint64_t bytes);
 
+/* The server of a device is there again, at these descriptors, which are the bus's from now on. */
+void bus_device_server(struct bus *bus, uint16_t num, struct fdset *fds);
+
 /* The supervisor's answer to host.map; fd is the bus's from now on, -1: none. */
 void bus_map_done(struct bus *bus, uint32_t area, uint32_t status, uint32_t limit, int fd);
 

@@ -221,6 +221,15 @@ void bus_resize_device(struct bus *bus, uint16_t num, uint64_t bytes)
 		n->vdev->type->resize(n->vdev, bytes);
 }
 
+void bus_device_server(struct bus *bus, uint16_t num, struct fdset *fds)
+{
+	struct bus_num *n = bus_num_find(bus, num);
+
+	if (n && n->vdev && n->vdev->type->attach)
+		n->vdev->type->attach(n->vdev, fds);
+	fdset_close(fds);
+}
+
 static void device_gone(struct bus_num *n)
 {
 	struct bus *bus = n->bus;

@@ -77,7 +77,7 @@ u32 vu_front_queues(const struct vu_front *front);	/* 0: it did not say */
 u32 vu_front_slots(const struct vu_front *front);	/* memory regions it takes */
 const u8 *vu_front_config(const struct vu_front *front, u32 *bytes);	/* 0 bytes: it has none to show */
 
-/* Starts all rings, then calls ops->started. Identified or stopped before. Copies start. */
+/* Starts all rings, then calls ops->started. Identified or stopped before. Copies start; its regions stay those of the first one. */
 void vu_front_start(struct vu_front *front, const struct vu_start *start);
 /* Tells it of a buffer in this ring. */
 void vu_front_kick(struct vu_front *front, u32 ring);

@@ -41,6 +41,7 @@ struct vu_front {
 	u8 config[VU_MAX_CONFIG];
 	u32 config_bytes;
 	struct vu_start start;
+	u32 regions_told;		/* of them, by ADD_MEM_REG */
 	bool config_news;		/* to be looked at when nothing else is under way */
 	bool stop_wanted;		/* when the look at it has ended */
 

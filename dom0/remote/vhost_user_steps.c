@@ -154,8 +154,12 @@ static bool make_mem_table(struct vu_front *f, struct request *r)
 	return true;
 }
 
+/* Once for all starts of a connection: some servers take a region that comes again for another one. */
 static bool make_mem_reg(struct vu_front *f, struct request *r)
 {
+	if (f->index < f->regions_told)
+		return false;
+	f->regions_told = f->index + 1;
 	r->msg.region = f->start.region[f->index];
 	r->fds[0] = f->start.region_fd[f->index];
 	r->nfds = 1;
@@ -262,12 +266,6 @@ static const char *take_base(struct vu_front *f, const struct vu_msg *msg)
 	return msg->state.index == f->index ? NULL : "is about another ring";
 }
 
-static bool make_rem_reg(struct vu_front *f, struct request *r)
-{
-	r->msg.region = f->start.region[f->index];
-	return true;
-}
-
 static bool make_status_none(struct vu_front *f, struct request *r)
 {
 	(void)f;
@@ -284,7 +282,6 @@ static bool make_reset(struct vu_front *f, struct request *r)
 
 static const struct step stop_steps[] = {
 	{ VU_GET_VRING_BASE, PER_RING, make_get_base, take_base },
-	{ VU_REM_MEM_REG, PER_REGION, make_rem_reg, NULL },
 	{ VU_SET_STATUS, ONCE, make_status_none, NULL },
 	{ VU_RESET_DEVICE, ONCE, make_reset, NULL },
 };

@@ -84,6 +84,8 @@ struct xvm_vdev_type {
 	void (*leave)(struct xvm_vdev *vdev);
 	/* What it stores on has this many bytes from now on; it tells its driver. Optional. */
 	void (*resize)(struct xvm_vdev *vdev, u64 bytes);
+	/* Its server is there again, at these descriptors; takes them. Optional. */
+	void (*attach)(struct xvm_vdev *vdev, struct fdset *fds);
 };
 
 /* What a vdev asks of whoever carries it (the bus). */

@@ -242,6 +242,14 @@ static void take_dev_resize(struct worker *w, struct fdsock_msg *msg)
 	bus_resize_device(w->bus, resize.num, resize.capacity_bytes);
 }
 
+static void take_dev_server(struct worker *w, struct fdsock_msg *msg)
+{
+	struct xvm_ipc_dev_server server;
+
+	memcpy(&server, msg->data, sizeof(server));
+	bus_device_server(w->bus, server.num, &msg->fds);
+}
+
 static void take_map_reply(struct worker *w, struct fdsock_msg *msg)
 {
 	struct xvm_ipc_map_reply reply;
@@ -303,6 +311,7 @@ static const struct {
 	[XVM_IPC_MAP_REPLY] = { sizeof(struct xvm_ipc_map_reply), take_map_reply },
 	[XVM_IPC_STATS_REQ] = { sizeof(struct xvm_ipc_hdr), take_stats_req },
 	[XVM_IPC_DEV_RESIZE] = { sizeof(struct xvm_ipc_dev_resize), take_dev_resize },
+	[XVM_IPC_DEV_SERVER] = { sizeof(struct xvm_ipc_dev_server), take_dev_server },
 	[XVM_IPC_STOP] = { sizeof(struct xvm_ipc_hdr), take_stop },
 	[XVM_IPC_TRACE] = { sizeof(struct xvm_ipc_hdr), take_trace },
 };

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The device types a worker knows: a plain array, nothing registers itself. */
 #include "../dev/dev.h"
+#include "../remote/remote.h"
 
 static const struct xvm_vdev_type *const types[] = {
 	&xvm_blk_type,
 	&xvm_rng_type,
+	&xvm_vhost_user_type,
 };
 
 const struct xvm_vdev_type *xvm_vdev_type_find(u32 backend, u32 device_id)

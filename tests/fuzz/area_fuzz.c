@@ -4,7 +4,7 @@
  * released, devices removed meanwhile. Every valid request is answered once, one mapping is asked for at a time, the
  * budgets hold, and in the end as many pages are unmapped as were mapped. Input: steps of four bytes.
  */
-/* LINK: dom0/base/log.c dom0/virtio dom0/dev dom0/bus dom0/worker/types.c xen/proto */
+/* LINK: dom0/base/log.c dom0/virtio dom0/dev dom0/remote dom0/bus dom0/worker/types.c xen/proto */
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -54,6 +54,18 @@ int xvm_aio_writev(struct xvm_aio *aio, struct xvm_aio_req *req, int fd, const s
 		   off_t off)
 {
 	return xvm_aio_readv(aio, req, fd, iov, n, off);
+}
+
+/* No device here has a descriptor to wait for. */
+int xvm_aio_poll(struct xvm_aio *aio, struct xvm_aio_req *req, int fd, unsigned int events)
+{
+	(void)events;
+	return xvm_aio_readv(aio, req, fd, NULL, 0, 0);
+}
+
+int xvm_aio_poll_end(struct xvm_aio *aio, struct xvm_aio_req *req)
+{
+	return xvm_aio_readv(aio, req, -1, NULL, 0, 0);
 }
 
 int xvm_aio_fdatasync(struct xvm_aio *aio, struct xvm_aio_req *req, int fd)

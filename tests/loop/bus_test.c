@@ -4,7 +4,7 @@
  * of arrival and removal, areas, and what is refused. The worker is a process
  * of its own (tests/support/rig.h).
  */
-/* LINK: dom0/base dom0/virtio dom0/dev dom0/bus dom0/worker/aio.c dom0/worker/worker.c */
+/* LINK: dom0/base dom0/virtio dom0/dev dom0/remote dom0/bus dom0/worker/aio.c dom0/worker/worker.c */
 /* LINK: dom0/worker/control.c dom0/worker/types.c xen/proto tests/support/rig.c tests/support/drv.c */
 /* LINK: tests/support/drv_vq.c tests/support/drv_blk.c */
 /* LIBS: -l:liburing.a */

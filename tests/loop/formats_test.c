@@ -5,7 +5,7 @@
  * disk does verified I/O in each, the entropy source gives bytes; queues are
  * reset and set up again while I/O runs.
  */
-/* LINK: dom0/base dom0/virtio dom0/dev dom0/bus dom0/worker/aio.c dom0/worker/worker.c */
+/* LINK: dom0/base dom0/virtio dom0/dev dom0/remote dom0/bus dom0/worker/aio.c dom0/worker/worker.c */
 /* LINK: dom0/worker/control.c dom0/worker/types.c xen/proto tests/support/rig.c tests/support/drv.c */
 /* LINK: tests/support/drv_vq.c tests/support/drv_blk.c */
 /* LIBS: -l:liburing.a */

@@ -3,7 +3,7 @@
  * Workers that are killed under a guest's I/O: each next one takes the disk's queue up from the keep file, the driver
  * goes on as docs/protocol.md, section 15 says, and every request is completed once, with its data.
  */
-/* LINK: dom0/base dom0/virtio dom0/dev dom0/bus dom0/worker/aio.c dom0/worker/worker.c */
+/* LINK: dom0/base dom0/virtio dom0/dev dom0/remote dom0/bus dom0/worker/aio.c dom0/worker/worker.c */
 /* LINK: dom0/worker/control.c dom0/worker/types.c xen/proto tests/support/rig.c tests/support/drv.c */
 /* LINK: tests/support/drv_vq.c tests/support/drv_blk.c */
 /* LIBS: -l:liburing.a */

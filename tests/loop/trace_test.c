@@ -4,7 +4,7 @@
  * a reader that is slow, dies, or is replaced costs the guest nothing, and
  * without a trace the worker makes no system call for it.
  */
-/* LINK: dom0/base dom0/virtio dom0/dev dom0/bus dom0/worker/aio.c dom0/worker/worker.c */
+/* LINK: dom0/base dom0/virtio dom0/dev dom0/remote dom0/bus dom0/worker/aio.c dom0/worker/worker.c */
 /* LINK: dom0/worker/control.c dom0/worker/types.c xen/proto tests/support/rig.c tests/support/drv.c */
 /* LINK: tests/support/drv_vq.c tests/support/drv_blk.c tools/trace tests/support/observer.c */
 /* LINK: tests/support/observer_driver.c tests/support/observer_device.c */

@@ -266,6 +266,20 @@ void rig_add(struct rig *rig, const struct xvm_ipc_dev_add *desc, int fd)
 	say(rig, &add, XVM_IPC_DEV_ADD, sizeof(add), &fd, fd >= 0);
 }
 
+void rig_add_fds(struct rig *rig, const struct xvm_ipc_dev_add *desc, const struct fdset *fds)
+{
+	struct xvm_ipc_dev_add add = *desc;
+
+	say(rig, &add, XVM_IPC_DEV_ADD, sizeof(add), fds->fd, fds->count);
+}
+
+void rig_server(struct rig *rig, u16 num, const struct fdset *fds)
+{
+	struct xvm_ipc_dev_server server = { .num = num };
+
+	say(rig, &server, XVM_IPC_DEV_SERVER, sizeof(server), fds->fd, fds->count);
+}
+
 void rig_add_blk(struct rig *rig, u16 num, int fd, u64 bytes, u32 flags)
 {
 	struct xvm_ipc_dev_add add = {

@@ -1,0 +1,763 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * A device of any type whose requests a vhost-user server handles. Takes them from
+ * the guest's queues, hands them on through shadow queues, and gives back what the
+ * server answers; goes on with the next server when this one is gone. Must not
+ * know what a request means, messages or Xen. Called through xvm_vhost_user_type.
+ *
+ * Since the guest's queues are served here, what vq.h and its record promise
+ * holds whatever the server does. The server sees the memory of its connection alone:
+ * one that was killed cannot write into a request that its successor has.
+ */
+#include "../ipc.h"
+#include "remote.h"
+#include "vhost_user.h"
+#include "vhost_user_shadow.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <linux/virtio_blk.h>
+#include <linux/virtio_ids.h>
+#include <linux/virtio_net.h>
+
+/* What a server calls its memory: not 0, which some take for "not set up", and on 2 MiB. */
+#define MEMORY_ADDR 0x40000000ull
+#define TICK_MS 500u
+#define LOST_MS 20000u		/* for a server to be there again: before a driver loses patience, */
+#define DRAIN_MS 30000u		/* and to finish what it has after a reset began */
+
+/* Feature bits of device types (virtio 1.2, section 2.2); the others are between the worker and the guest. */
+#define DEVICE_BITS (((1ull << 24) - 1) | ~((1ull << 50) - 1))
+#define F_VERSION_1 (1ull << 32)
+
+/* The longest disk request that a driver which obeys these makes: 4 MiB and its header. */
+#define BLK_SIZE_MAX 32768u
+#define BLK_SEG_MAX 126u
+#define F_BLK_SIZE_MAX (1ull << VIRTIO_BLK_F_SIZE_MAX)
+
+/* What is to be known of a type: may its requests be served twice, and which features are not passed on. */
+static const struct class {
+	u32 device_id;
+	bool repeatable;
+	u64 never;
+} classes[] = {
+	{ VIRTIO_ID_BLOCK, true, 1ull << 17 },	/* ZONED: an append is not the same one twice */
+	{ VIRTIO_ID_RNG, true, 0 },
+	{ VIRTIO_ID_FS, false, 1 },		/* NOTIFICATION: one more queue, and requests of the server's */
+};
+
+enum req_state { REQ_FREE, REQ_WAITS, REQ_SENT };
+
+struct req {
+	enum req_state state;
+	u64 seq;			/* order in which they were taken */
+	struct xvm_chain chain;
+	struct iovec iov[VU_SHADOW_SIZE];
+};
+
+struct queue {
+	struct vu_shadow shadow;
+	struct req *req;		/* VU_SHADOW_SIZE of them */
+	u16 free[VU_SHADOW_SIZE];
+	u32 frees, waits, sent;		/* how many are in these states */
+	int kick;
+};
+
+struct remote {
+	struct xvm_vdev *vdev;
+	u64 never;			/* features that are not passed on */
+	u64 server_features;		/* of the first server; a later one has them too */
+	u32 config_bytes;
+	bool config_given;
+	bool known;			/* a server has said what it is */
+	struct vu_front *front;		/* NULL: there is no server */
+	bool identified, running;
+	u8 *memory;
+	size_t memory_bytes;
+	int memory_fd, call;
+	u64 seq;
+	struct queue queue[XVM_VU_MAX_QUEUES];
+
+	/* From DRIVER_OK until a reset has found nothing of it left. */
+	bool held;
+	bool ending;			/* a reset, or the device broke */
+	bool front_active;		/* started, and not yet stopped */
+	struct xvm_aio_req call_poll, timer;
+	bool call_polled, timed;
+	u32 ticks;			/* until the wait is over that ending or a lost server began */
+};
+
+static void drop_requests(struct remote *r, enum req_state state);
+static void settle(struct remote *r);
+
+/* ---- the memory and the descriptors of a connection ---- */
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+/* Nothing of it is used any more, but that the server may still write to its own mapping. */
+static void leave_connection(struct remote *r)
+{
+	u32 i;
+
+	vu_front_free(r->front);
+	r->front = NULL;
+	r->identified = r->running = r->front_active = false;
+	if (r->call_polled)
+		xvm_aio_poll_end(r->vdev->aio, &r->call_poll);
+	if (r->memory)
+		munmap(r->memory, r->memory_bytes);
+	r->memory = NULL;
+	close_fd(&r->memory_fd);
+	close_fd(&r->call);
+	for (i = 0; i < XVM_VU_MAX_QUEUES; i++)
+		close_fd(&r->queue[i].kick);
+}
+
+static const struct vu_front_ops front_ops;
+
+/* The descriptors are the supervisor's work, and believed to be what they are called. */
+static const char *join_connection(struct remote *r, struct fdset *fds)
+{
+	struct vu_wish wish = { .protocol = VU_P_USUAL, .queues = r->vdev->num_vqs,
+				.config_bytes = r->config_given ? 0 : r->config_bytes };
+	int sock = fdset_take(fds, XVM_VU_SOCKET);
+	u32 i;
+
+	r->memory_fd = fdset_take(fds, XVM_VU_MEMORY);
+	r->call = fdset_take(fds, XVM_VU_CALL);
+	for (i = 0; i < r->vdev->num_vqs; i++)
+		r->queue[i].kick = fdset_take(fds, XVM_VU_KICK + i);
+	if (sock < 0 || r->memory_fd < 0 || r->call < 0 || r->queue[r->vdev->num_vqs - 1].kick < 0) {
+		close_fd(&sock);
+		return "its server comes with too few descriptors";
+	}
+	r->memory = mmap(NULL, r->memory_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, r->memory_fd, 0);
+	if (r->memory == MAP_FAILED)
+		r->memory = NULL;
+	if (r->memory)
+		r->front = vu_front_new(r->vdev->aio, sock, fdset_take(fds, XVM_VU_BACK),
+					fdset_take(fds, XVM_VU_BACK_PEER), &wish, &front_ops, r);
+	else
+		close_fd(&sock);
+	return r->front ? NULL : "out of memory";
+}
+
+/* ---- requests ---- */
+
+static void free_req(struct queue *queue, struct req *req)
+{
+	req->state = REQ_FREE;
+	queue->free[queue->frees++] = (u16)(req - queue->req);
+}
+
+static struct req *first_waiting(struct queue *queue)
+{
+	struct req *found = NULL;
+	u32 i;
+
+	for (i = 0; i < VU_SHADOW_SIZE; i++)
+		if (queue->req[i].state == REQ_WAITS && (!found || queue->req[i].seq < found->seq))
+			found = &queue->req[i];
+	return found;
+}
+
+static bool send_req(struct queue *queue, struct req *req)
+{
+	if (!vu_shadow_put(&queue->shadow, &req->chain, req))
+		return false;
+	req->state = REQ_SENT;
+	queue->waits--;
+	queue->sent++;
+	return true;
+}
+
+/* In the order in which they were taken, as far as there is room. */
+static void send_waiting(struct queue *queue)
+{
+	while (queue->waits && send_req(queue, first_waiting(queue)))
+		;
+}
+
+static void show(struct remote *r, u32 index)
+{
+	if (r->running && vu_shadow_show(&r->queue[index].shadow))
+		vu_front_kick(r->front, index);
+}
+
+/* The queue's next request, which waits then; NULL: there is none. */
+static struct req *take_one(struct remote *r, struct xvm_vq *vq)
+{
+	struct queue *queue = &r->queue[vq->index];
+	struct req *req = &queue->req[queue->free[queue->frees - 1]];
+	char why[100];
+	u64 bytes;
+
+	if (!xvm_vdev_pop(r->vdev, vq, &req->chain, req->iov, XVM_ARRAY_SIZE(req->iov)))
+		return NULL;
+	bytes = (u64)req->chain.out_bytes + req->chain.in_bytes;
+	if (bytes > VU_SHADOW_MAX_REQUEST) {
+		snprintf(why, sizeof(why), "queue %u: a request of %llu bytes, more than %u", vq->index,
+			 (unsigned long long)bytes, VU_SHADOW_MAX_REQUEST);
+		xvm_vdev_broken(r->vdev, why);
+		xvm_vdev_complete(r->vdev, vq, req->chain.head, 0);
+		return NULL;
+	}
+	queue->frees--;
+	queue->waits++;
+	req->state = REQ_WAITS;
+	req->seq = r->seq++;
+	return req;
+}
+
+static bool remote_kick(struct xvm_vdev *vdev, struct xvm_vq *vq, u32 budget)
+{
+	struct remote *r = vdev->model;
+	struct queue *queue = &r->queue[vq->index];
+	struct req *req;
+
+	if (!r->running)
+		return false;
+	send_waiting(queue);
+	for (; budget && !queue->waits && queue->frees; budget--) {
+		req = take_one(r, vq);
+		if (!req)
+			break;
+		send_req(queue, req);
+	}
+	show(r, vq->index);
+	return !budget;
+}
+
+/* What the server gave back in one queue; NULL, or the rule that it broke. */
+static const char *take_back(struct remote *r, u32 index)
+{
+	struct queue *queue = &r->queue[index];
+	struct xvm_vq *vq = &r->vdev->vq[index];
+	struct req *req;
+	u32 i, bytes;
+
+	/* Bounded, though each one taken makes room for another. */
+	for (i = 0; i < VU_SHADOW_SIZE; i++) {
+		req = vu_shadow_take(&queue->shadow, &bytes);
+		if (!req)
+			break;
+		r->vdev->bytes_read += bytes;
+		r->vdev->bytes_written += req->chain.out_bytes;
+		free_req(queue, req);
+		queue->sent--;
+		xvm_vdev_complete(r->vdev, vq, req->chain.head, bytes);
+	}
+	if (i && r->vdev->ready)
+		r->vdev->ops->again(r->vdev, vq);
+	return queue->shadow.fault;
+}
+
+/* Requests in this state end without having been served: their queues are stopped. */
+static void drop_in(struct remote *r, u32 index, enum req_state state)
+{
+	struct queue *queue = &r->queue[index];
+	u32 i, *count = state == REQ_SENT ? &queue->sent : &queue->waits;
+
+	for (i = 0; i < VU_SHADOW_SIZE && *count; i++) {
+		if (queue->req[i].state != state)
+			continue;
+		free_req(queue, &queue->req[i]);
+		(*count)--;
+		xvm_vdev_complete(r->vdev, &r->vdev->vq[index], queue->req[i].chain.head, 0);
+	}
+}
+
+static void drop_requests(struct remote *r, enum req_state state)
+{
+	u32 i;
+
+	for (i = 0; i < r->vdev->num_vqs; i++)
+		drop_in(r, i, state);
+}
+
+static bool has_sent(const struct remote *r)
+{
+	u32 i, sent = 0;
+
+	for (i = 0; i < r->vdev->num_vqs; i++)
+		sent += r->queue[i].sent;
+	return sent;
+}
+
+/* ---- waits ---- */
+
+static void lose(struct remote *r, const char *why);
+
+static void on_timer(struct xvm_aio_req *req, int result)
+{
+	struct remote *r = (struct remote *)((char *)req - offsetof(struct remote, timer));
+
+	(void)result;
+	r->timed = false;
+	xvm_vdev_hold(r->vdev);
+	if (r->ticks && !--r->ticks) {
+		if (r->ending)
+			lose(r, "it did not finish its requests after a reset");
+		else
+			xvm_vdev_broken(r->vdev, "its server did not come back");
+	} else if (r->ticks) {
+		r->timed = !xvm_aio_timer(r->vdev->aio, &r->timer, TICK_MS);
+	}
+	settle(r);
+	xvm_vdev_release(r->vdev);
+}
+
+/* A wait that has begun goes on. */
+static void wait_at_most(struct remote *r, u32 ms)
+{
+	if (!r->ticks)
+		r->ticks = ms / TICK_MS;
+	if (r->timed)
+		return;
+	r->timer.done = on_timer;
+	r->timed = !xvm_aio_timer(r->vdev->aio, &r->timer, TICK_MS);
+}
+
+/*
+ * The next step of an end, if it is time for one: stop the rings when nothing is out, and let
+ * go of the device when nothing of it is under way. The caller's last act.
+ */
+static void settle(struct remote *r)
+{
+	if (!r->held || !r->ending)
+		return;
+	if (has_sent(r)) {
+		wait_at_most(r, DRAIN_MS);
+		return;
+	}
+	r->ticks = 0;
+	if (r->running) {
+		r->running = false;
+		vu_front_stop(r->front);
+		if (r->call_polled)
+			xvm_aio_poll_end(r->vdev->aio, &r->call_poll);
+	}
+	if (r->front_active || r->call_polled || r->timed)
+		return;
+	r->held = false;
+	xvm_vdev_release(r->vdev);
+}
+
+/* ---- what the server does ---- */
+
+static void on_call(struct xvm_aio_req *req, int result);
+
+static bool poll_call(struct remote *r)
+{
+	if (r->call_polled)
+		return true;
+	r->call_poll.done = on_call;
+	r->call_polled = !xvm_aio_poll(r->vdev->aio, &r->call_poll, r->call, POLLIN);
+	return r->call_polled;
+}
+
+/* All queues share one eventfd: a look at a ring that has nothing new costs one load. The caller's last act. */
+static void take_all_back(struct remote *r)
+{
+	const char *fault = NULL;
+	u32 i;
+
+	/* So that a flush of one queue ends nothing that the next one is part of. */
+	xvm_vdev_hold(r->vdev);
+	for (i = 0; i < r->vdev->num_vqs && !fault; i++)
+		fault = take_back(r, i);
+	if (fault)
+		lose(r, fault);
+	for (i = 0; i < r->vdev->num_vqs; i++)
+		xvm_vdev_flush(r->vdev, &r->vdev->vq[i]);
+	settle(r);
+	xvm_vdev_release(r->vdev);
+}
+
+static void on_call(struct xvm_aio_req *req, int result)
+{
+	struct remote *r = (struct remote *)((char *)req - offsetof(struct remote, call_poll));
+	u64 count;
+
+	(void)result;
+	r->call_polled = false;
+	/* That of a connection which is gone, or the last one of this. */
+	if (!r->running) {
+		settle(r);
+		return;
+	}
+	if (read(r->call, &count, sizeof(count)) < 0 && errno != EAGAIN)
+		lose(r, "its notifications cannot be read");
+	else if (!poll_call(r))
+		lose(r, "its notifications cannot be waited for");
+	else
+		take_all_back(r);
+}
+
+static void on_called(void *arg, u32 ring)
+{
+	struct remote *r = arg;
+
+	(void)ring;
+	if (r->running)
+		take_all_back(r);
+}
+
+static void clamp16(u8 *at, u32 max)
+{
+	if (xvm_get16(at) > max)
+		xvm_put16(at, (u16)max);
+}
+
+static void clamp32(u8 *at, u32 max)
+{
+	u32 now = xvm_get32(at);
+
+	if (!now || now > max)
+		xvm_put32(at, max);
+}
+
+/*
+ * What is between a driver and us, and not the server's: how long a request may be, and
+ * how many queues there are. A server may show more of either.
+ */
+static void own_limits(const struct remote *r, u8 *config)
+{
+	u32 queues = r->vdev->num_vqs;
+
+	if (r->vdev->device_id == VIRTIO_ID_NET && r->config_bytes >= 10)
+		clamp16(config + offsetof(struct virtio_net_config, max_virtqueue_pairs), queues > 1 ? queues / 2 : 1);
+	if (r->vdev->device_id != VIRTIO_ID_BLOCK || r->config_bytes < 36)
+		return;
+	clamp32(config + offsetof(struct virtio_blk_config, size_max), BLK_SIZE_MAX);
+	clamp32(config + offsetof(struct virtio_blk_config, seg_max), BLK_SEG_MAX);
+	clamp16(config + offsetof(struct virtio_blk_config, num_queues), queues);
+}
+
+static void read_config(struct remote *r, u8 *config)
+{
+	u32 bytes;
+	const u8 *from = vu_front_config(r->front, &bytes);
+
+	if (r->config_given)
+		return;
+	memset(config, 0, r->config_bytes);
+	memcpy(config, from, bytes < r->config_bytes ? bytes : r->config_bytes);
+	own_limits(r, config);
+}
+
+static void start_server(struct remote *r)
+{
+	struct vu_start start = { .features = (r->vdev->acked & DEVICE_BITS & r->server_features) | F_VERSION_1,
+				  .regions = 1, .rings = r->vdev->num_vqs };
+	struct vu_shadow *shadow;
+	u64 addr;
+	u32 i;
+
+	start.region[0] = (struct vu_region){ .guest_addr = MEMORY_ADDR, .user_addr = MEMORY_ADDR,
+					      .bytes = r->memory_bytes };
+	start.region_fd[0] = r->memory_fd;
+	for (i = 0; i < r->vdev->num_vqs; i++) {
+		shadow = &r->queue[i].shadow;
+		addr = MEMORY_ADDR + (u64)i * XVM_VU_QUEUE_BYTES;
+		vu_shadow_init(shadow, r->memory + (size_t)i * XVM_VU_QUEUE_BYTES, addr);
+		start.ring[i] = (struct vu_ring){
+			.size = VU_SHADOW_SIZE, .desc = addr, .avail = addr + VU_SHADOW_AVAIL,
+			.used = addr + VU_SHADOW_USED, .kick = r->queue[i].kick, .call = r->call, .err = -1,
+		};
+	}
+	r->front_active = true;
+	vu_front_start(r->front, &start);
+}
+
+static void on_started(void *arg)
+{
+	struct remote *r = arg;
+	u32 i;
+
+	r->running = true;
+	r->ticks = 0;
+	if (!poll_call(r)) {
+		lose(r, "its notifications cannot be waited for");
+		return;
+	}
+	/* What a former server had; and each ring starts with a kick, whether or not there is something in it. */
+	for (i = 0; i < r->vdev->num_vqs; i++) {
+		send_waiting(&r->queue[i]);
+		vu_shadow_show(&r->queue[i].shadow);
+		vu_front_kick(r->front, i);
+		if (r->vdev->ready)
+			r->vdev->ops->again(r->vdev, &r->vdev->vq[i]);
+	}
+	if (r->ending)
+		settle(r);
+	else
+		xvm_vdev_ready(r->vdev);
+}
+
+static void on_stopped(void *arg)
+{
+	struct remote *r = arg;
+
+	r->front_active = false;
+	settle(r);
+}
+
+/* The first server says what the device is. */
+static void introduce(struct remote *r)
+{
+	struct xvm_vdev *vdev = r->vdev;
+
+	r->known = true;
+	r->server_features = vu_front_features(r->front);
+	vdev->offered |= r->server_features & DEVICE_BITS & ~r->never;
+	if (vdev->device_id == VIRTIO_ID_BLOCK)
+		vdev->offered |= F_BLK_SIZE_MAX;
+	read_config(r, vdev->config);
+	xvm_vdev_there(vdev);
+}
+
+static void on_identified(void *arg)
+{
+	struct remote *r = arg;
+	struct xvm_vdev *vdev = r->vdev;
+	u8 old[XVM_VU_CONFIG_BYTES];
+
+	r->identified = true;
+	if (!r->known) {
+		introduce(r);
+		return;
+	}
+	if (r->server_features & ~vu_front_features(r->front)) {
+		lose(r, "it came back without features that the guest was offered");
+		return;
+	}
+	memcpy(old, vdev->config, sizeof(old));
+	read_config(r, vdev->config);
+	if (memcmp(old, vdev->config, sizeof(old)))
+		xvm_vdev_config_changed(vdev);
+	if (r->held && !r->ending)
+		start_server(r);
+}
+
+static void on_config_news(void *arg)
+{
+	struct remote *r = arg;
+
+	read_config(r, r->vdev->config);
+	xvm_vdev_config_changed(r->vdev);
+}
+
+/* What was sent waits for the next server. */
+static void wait_for_server(struct remote *r)
+{
+	u32 i, j;
+
+	for (i = 0; i < r->vdev->num_vqs; i++) {
+		for (j = 0; j < VU_SHADOW_SIZE && r->queue[i].sent; j++) {
+			if (r->queue[i].req[j].state != REQ_SENT)
+				continue;
+			r->queue[i].req[j].state = REQ_WAITS;
+			r->queue[i].sent--;
+			r->queue[i].waits++;
+		}
+	}
+	wait_at_most(r, LOST_MS);
+}
+
+/* It is over with this server. The caller's last act, unless it holds the device. */
+static void lose(struct remote *r, const char *why)
+{
+	struct xvm_vdev *vdev = r->vdev;
+	char line[200];
+
+	snprintf(line, sizeof(line), "its server: %s", why);
+	leave_connection(r);
+	if (!r->known) {
+		xvm_vdev_never(vdev, line);
+		return;
+	}
+	xvm_vdev_hold(vdev);
+	if (r->held && !r->ending && vdev->repeatable) {
+		wait_for_server(r);
+	} else if (r->held) {
+		xvm_vdev_broken(vdev, line);
+		drop_requests(r, REQ_SENT);
+		settle(r);
+	}
+	/* After the other word, which this one would be forgotten for. */
+	vdev->ops->state(vdev, XVM_DEV_SERVER_LOST, why);
+	xvm_vdev_release(vdev);
+}
+
+static void on_failed(void *arg, const char *why)
+{
+	lose(arg, why);
+}
+
+static const struct vu_front_ops front_ops = {
+	.identified = on_identified,
+	.started = on_started,
+	.stopped = on_stopped,
+	.config_news = on_config_news,
+	.called = on_called,
+	.failed = on_failed,
+};
+
+/* ---- the device ---- */
+
+/* Whether or not a server is there: its requests wait for one. */
+static bool remote_start(struct xvm_vdev *vdev)
+{
+	struct remote *r = vdev->model;
+
+	xvm_vdev_hold(vdev);
+	r->held = true;
+	r->ending = false;
+	if (r->identified)
+		start_server(r);
+	else
+		wait_at_most(r, LOST_MS);
+	return false;
+}
+
+static void remote_cancel(struct xvm_vdev *vdev, struct xvm_vq *vq)
+{
+	struct remote *r = vdev->model;
+
+	if (vq) {
+		drop_in(r, vq->index, REQ_WAITS);
+		if (!r->running)
+			drop_in(r, vq->index, REQ_SENT);
+		return;
+	}
+	drop_requests(r, REQ_WAITS);
+	if (!r->held || r->ending)
+		return;
+	r->ending = true;
+	r->ticks = 0;
+	settle(r);
+}
+
+static bool remote_config_written(struct xvm_vdev *vdev, u32 off, u32 len)
+{
+	struct remote *r = vdev->model;
+
+	return !r->config_given && r->running && vu_front_set_config(r->front, off, vdev->config + off, len);
+}
+
+static void remote_attach(struct xvm_vdev *vdev, struct fdset *fds)
+{
+	struct remote *r = vdev->model;
+	const char *fault;
+
+	if (r->front)
+		return;
+	fault = join_connection(r, fds);
+	if (fault)
+		lose(r, fault);
+}
+
+static void remote_free(struct remote *r)
+{
+	u32 i;
+
+	leave_connection(r);
+	for (i = 0; i < XVM_VU_MAX_QUEUES; i++)
+		free(r->queue[i].req);
+	free(r);
+}
+
+static void remote_destroy(struct xvm_vdev *vdev)
+{
+	remote_free(vdev->model);
+}
+
+static void find_class(struct remote *r)
+{
+	u32 i;
+
+	for (i = 0; i < XVM_ARRAY_SIZE(classes); i++) {
+		if (classes[i].device_id != r->vdev->device_id)
+			continue;
+		r->vdev->repeatable = classes[i].repeatable;
+		r->never = classes[i].never;
+	}
+}
+
+static struct remote *remote_new(struct xvm_vdev *vdev, const struct xvm_ipc_dev_add *desc)
+{
+	struct remote *r = calloc(1, sizeof(*r));
+	u32 i, j;
+
+	if (!r)
+		return NULL;
+	r->vdev = vdev;
+	r->memory_fd = r->call = -1;
+	r->memory_bytes = (size_t)desc->queues * XVM_VU_QUEUE_BYTES;
+	r->config_bytes = desc->config_bytes;
+	r->config_given = desc->config_given;
+	for (i = 0; i < XVM_VU_MAX_QUEUES; i++)
+		r->queue[i].kick = -1;
+	for (i = 0; i < desc->queues; i++) {
+		for (j = VU_SHADOW_SIZE; j--;)
+			r->queue[i].free[r->queue[i].frees++] = (u16)j;
+		/* Zero pages until used. */
+		r->queue[i].req = calloc(VU_SHADOW_SIZE, sizeof(struct req));
+		if (!r->queue[i].req) {
+			remote_free(r);
+			return NULL;
+		}
+		vdev->vq[i].max_size = VU_SHADOW_SIZE;
+	}
+	find_class(r);
+	return r;
+}
+
+static int remote_create(struct xvm_vdev *vdev, const struct xvm_ipc_dev_add *desc, struct fdset *fds,
+			 char *why, size_t why_bytes)
+{
+	struct remote *r = NULL;
+	const char *fault = NULL;
+
+	if (!desc->queues || desc->queues > XVM_VU_MAX_QUEUES || desc->config_bytes > XVM_VU_CONFIG_BYTES)
+		fault = "a number of queues or of configuration bytes that cannot be";
+	else
+		r = remote_new(vdev, desc);
+	vdev->num_vqs = desc->queues;
+	if (r)
+		fault = join_connection(r, fds);
+	if (!r || fault) {
+		snprintf(why, why_bytes, "%s", fault ? fault : "out of memory");
+		if (r)
+			remote_free(r);
+		return -EINVAL;
+	}
+	vdev->model = r;
+	vdev->pending = true;
+	vdev->config_bytes = desc->config_bytes;
+	memcpy(vdev->config, desc->config, desc->config_bytes);
+	return 0;
+}
+
+const struct xvm_vdev_type xvm_vhost_user_type = {
+	.name = "vhost-user",
+	.backend = XVM_BACKEND_VHOST_USER,
+	.num_vqs = 1,
+	.create = remote_create,
+	.destroy = remote_destroy,
+	.start = remote_start,
+	.kick = remote_kick,
+	.config_written = remote_config_written,
+	.cancel = remote_cancel,
+	.attach = remote_attach,
+};
