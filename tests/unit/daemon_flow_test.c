@@ -1182,10 +1182,13 @@ static void test_own_worker_refuses(void **state)
 
 static void test_device_counters(void **state)
 {
+	int i;
+
 	(void)state;
 	connected(GOOD);
 	xvm_worker_ask_stats(d.guests->worker);
-	let_run(100);
+	for (i = 0; i < 300 && !d.guests->disks->stats.requests; i++)
+		let_run(10);
 	assert_int_equal(d.guests->disks->stats.requests, 77);
 	assert_int_equal(d.guests->disks->stats.in_flight, 3);
 	assert_non_null(d.guests->worker);
