@@ -144,6 +144,7 @@ void xvm_connect_start(struct xvm_guest *guest)
 static const u16 device_ids[] = {
 	[XVM_KIND_BLK] = VIRTIO_ID_BLOCK,
 	[XVM_KIND_RNG] = VIRTIO_ID_RNG,
+	[XVM_KIND_VHOST_USER] = 0,	/* its description says */
 };
 
 static void add_device(struct xvm_disk *disk, const struct fdset *fds)
@@ -160,6 +161,8 @@ static void add_device(struct xvm_disk *disk, const struct fdset *fds)
 	};
 
 	memcpy(msg.serial, disk->vdev, sizeof(msg.serial));
+	if (disk->image.spec.kind == XVM_KIND_VHOST_USER)
+		xvm_server_describe(&disk->image.spec, &msg);
 	disk->in_worker = true;
 	xvm_daemon_settle_later(disk->guest->daemon);
 	xvm_worker_add_device(disk->guest->worker, &msg, fds);
@@ -168,6 +171,7 @@ static void add_device(struct xvm_disk *disk, const struct fdset *fds)
 static void on_opened(void *arg, const struct xvm_opened *opened, struct fdset *fds)
 {
 	struct xvm_disk *disk = arg;
+	int err;
 
 	disk->opener = NULL;
 	if (opened->err) {
@@ -176,7 +180,11 @@ static void on_opened(void *arg, const struct xvm_opened *opened, struct fdset *
 		xvm_disk_fail(disk, "target= names another file than at creation; put the image back, or destroy and create the guest");
 	} else {
 		disk->image = opened->image;
-		add_device(disk, fds);
+		err = disk->image.spec.kind == XVM_KIND_VHOST_USER ? xvm_server_start(disk, fds) : 0;
+		if (err)
+			xvm_disk_fail(disk, "its server cannot be started");
+		else
+			add_device(disk, fds);
 	}
 	xvm_connect_go_on(disk->guest);
 }
@@ -196,6 +204,8 @@ static bool next_device(struct xvm_guest *guest)
 		}
 		if (disk->resizing)
 			return true;	/* on_grown goes on */
+		if (xvm_server_end(disk))
+			return true;	/* the one before; xvm_server_exited goes on */
 		if (!disk->opener)
 			disk->opener = xvm_opener_start(guest->daemon->base, &disk->request, true, on_opened, disk);
 		if (disk->opener)

@@ -11,6 +11,7 @@
  *   connect.c  handshake to running worker
  *   worker.c   the worker's process and socket
  *   requests.c what a worker may ask for
+ *   server.c   processes that serve devices over vhost-user
  *   driver.c   guests that a driver domain serves: the toolstack's part, in domain 0
  *   keep.c     the file in which a worker records what is in flight
  *   ctl.c      the control socket
@@ -33,6 +34,7 @@
 #include "decide.h"
 #include "opener.h"
 #include "options.h"
+#include "server.h"
 
 #define XVM_MAX_DEVICES 256		/* of one guest */
 #define XVM_VDEV_BYTES XVM_NAME_MAX
@@ -118,6 +120,7 @@ struct xvm_disk {
 	struct xvm_node_view view;	/* of the scan going on */
 	struct xvm_ipc_one_dev_stats stats;	/* its worker's word, for people */
 	struct xvm_opener *opener;
+	struct xvm_server server;	/* vhost-user */
 	struct event *limit;		/* how long removal may take */
 };
 

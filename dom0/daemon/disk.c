@@ -49,6 +49,7 @@ struct xvm_disk *xvm_disk_new(struct xvm_guest *guest, enum xvm_node_kind node, 
 void xvm_disk_free(struct xvm_disk *disk)
 {
 	xvm_opener_cancel(disk->opener);
+	xvm_server_free(disk);
 	event_free(disk->limit);
 	free(disk);
 }
@@ -532,6 +533,7 @@ static void on_limit(evutil_socket_t fd, short what, void *arg)
 void xvm_disk_left(struct xvm_disk *disk)
 {
 	disk->in_worker = false;
+	xvm_server_end(disk);
 	disk->driver_ok = false;
 	event_del(disk->limit);
 	if (disk->phase == XVM_DISK_LEAVING)

@@ -583,6 +583,7 @@ static void devices_left_worker(struct xvm_guest *guest, bool show)
 		else if (disk->driver_ok && show)
 			xvm_disk_show_driver(disk, false);
 		disk->in_worker = false;
+		xvm_server_end(disk);
 	}
 	guest->front_dirty = true;
 	xvm_guest_dirty(guest);

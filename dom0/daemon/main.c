@@ -217,7 +217,8 @@ static void on_child(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-		xvm_worker_exited(arg, pid, status);	/* openers need no more than this */
+		if (!xvm_worker_exited(arg, pid, status))
+			xvm_server_exited(arg, pid, status);	/* openers need no more than this */
 }
 
 static void on_stop(evutil_socket_t fd, short what, void *arg)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "opener.h"
+#include "server.h"
 #include <event2/event.h>
 #include <signal.h>
 #include <stdio.h>
@@ -51,6 +52,9 @@ static void __attribute__((noreturn)) child_main(int sock, const struct xvm_imag
 	signal(SIGTERM, SIG_DFL);
 	prctl(PR_SET_NAME, "xvmsgd-opener");
 	opened.err = xvm_image_open(request, &opened.image, &fds, opened.why);
+	if (!opened.err && opened.image.spec.kind == XVM_KIND_VHOST_USER)
+		opened.err = want_fds ? xvm_server_open(&opened.image.spec, &fds, opened.why) :
+					xvm_server_check(&opened.image.spec, opened.why);
 	fdsock_send(3, &opened, sizeof(opened), fds.fd, want_fds && !opened.err ? fds.count : 0, true);
 	_exit(0);
 }

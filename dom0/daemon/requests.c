@@ -144,6 +144,7 @@ static const char *take_dev_state(struct xvm_worker *w, const void *data)
 	switch (msg->state) {
 	case XVM_DEV_DRIVER_OK:
 		disk->broken = disk->lock_busy = false;
+		disk->server.wait_ms = 0;
 		xvm_disk_show_driver(disk, true);
 		return NULL;
 	case XVM_DEV_RESET:
@@ -154,6 +155,7 @@ static const char *take_dev_state(struct xvm_worker *w, const void *data)
 		/* It never had it, and says why: a number the guest has not released, say. */
 		if (disk->phase == XVM_DISK_READY && *reason && !disk->driver_ok) {
 			disk->in_worker = false;
+			xvm_server_end(disk);
 			xvm_disk_fail(disk, reason);
 			return NULL;
 		}
@@ -164,6 +166,12 @@ static const char *take_dev_state(struct xvm_worker *w, const void *data)
 	case XVM_DEV_BROKEN:
 		disk->broken = true;
 		tell(disk, "stopped serving it; the guest's driver has to reset it", reason);
+		return NULL;
+	case XVM_DEV_SERVER_LOST:
+		if (disk->image.spec.kind != XVM_KIND_VHOST_USER)
+			return "it lost the server of a device that has none";
+		xvm_disk_log(disk, LOG_WARNING, "its server is lost, and looked for again: %s", reason);
+		xvm_server_lost(disk);
 		return NULL;
 	case XVM_DEV_LOCK_BUSY:
 		disk->lock_busy = true;

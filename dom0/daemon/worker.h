@@ -32,6 +32,7 @@ int xvm_worker_start(struct xvm_guest *guest, int keep_fd);
 void xvm_worker_add_device(struct xvm_worker *worker, const struct xvm_ipc_dev_add *device, const struct fdset *fds);
 void xvm_worker_del_device(struct xvm_worker *worker, u32 num, bool forced);
 void xvm_worker_resize_device(struct xvm_worker *worker, u32 num, u64 bytes);
+void xvm_worker_server(struct xvm_worker *worker, u32 num, const struct fdset *fds);	/* DEV_SERVER */
 void xvm_worker_run(struct xvm_worker *worker, const struct xvm_ipc_start *start, int channel_fd, int bus_fd);
 void xvm_worker_ask_stats(struct xvm_worker *worker);
 void xvm_worker_send(struct xvm_worker *worker, struct xvm_ipc_hdr *hdr, u32 type, size_t bytes,

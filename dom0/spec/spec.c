@@ -1,16 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "spec.h"
+#include "../../xen/proto/num.h"
 #include <stdio.h>
 
 static const char *const kind_name[] = {
 	[XVM_KIND_BLK] = "disk",
 	[XVM_KIND_RNG] = "rng",
+	[XVM_KIND_VHOST_USER] = "vhost-user",
+};
+
+/* Types of virtio devices by the words of this project, and how many queues such a device has if nobody says. */
+static const struct {
+	const char *word;
+	u16 id;
+	u8 queues;
+} devices[] = {
+	{ "net", 1, 2 }, { "disk", 2, 1 }, { "rng", 4, 1 }, { "scsi", 8, 3 }, { "vsock", 19, 3 }, { "sound", 25, 4 },
+	{ "fs", 26, 2 }, { "i2c", 34, 1 }, { "gpio", 41, 2 },
 };
 
 #define DISK (1u << XVM_KIND_BLK)
+#define SERVED (1u << XVM_KIND_VHOST_USER)
 #define ANY ~0u
 
-enum key { KEY_TYPE, KEY_NAME, KEY_VDEV, KEY_PATH, KEY_FORMAT, KEY_ACCESS, KEY_DISCARD, KEY_NO_DISCARD, KEY_TARGET, NUM_KEYS };
+enum key { KEY_TYPE, KEY_NAME, KEY_VDEV, KEY_PATH, KEY_FORMAT, KEY_ACCESS, KEY_DISCARD, KEY_NO_DISCARD, KEY_DEVICE,
+	   KEY_QUEUES, KEY_TAG, KEY_SOCKET, KEY_SERVER, KEY_TARGET, NUM_KEYS };
 
 struct parse {
 	struct xvm_spec *spec;
@@ -120,6 +134,57 @@ static const char *take_nothing(struct xvm_spec *spec, const char *value, size_t
 	return value ? "discard and no-discard take no value" : NULL;
 }
 
+static const char *take_device(struct xvm_spec *spec, const char *value, size_t len)
+{
+	u32 i, id;
+
+	for (i = 0; i < XVM_ARRAY_SIZE(devices); i++) {
+		if (!is_word(value, len, devices[i].word))
+			continue;
+		spec->device_id = devices[i].id;
+		return NULL;
+	}
+	if (xvm_parse_u32(value, len, 63, &id) || !id)
+		return "device= is neither a number from 1 to 63 nor one of net, disk, rng, scsi, vsock, sound, fs, i2c, gpio";
+	spec->device_id = (u16)id;
+	return NULL;
+}
+
+static const char *take_queues(struct xvm_spec *spec, const char *value, size_t len)
+{
+	u32 queues;
+
+	if (xvm_parse_u32(value, len, XVM_VHOST_USER_MAX_QUEUES, &queues) || !queues)
+		return "queues= is no number from 1 to 8";
+	spec->queues = (u8)queues;
+	return NULL;
+}
+
+static const char *take_tag(struct xvm_spec *spec, const char *value, size_t len)
+{
+	size_t i;
+
+	if (!len || len > XVM_TAG_MAX)
+		return "tag= is not 1 to 36 bytes long";
+	for (i = 0; i < len; i++)
+		if (value[i] <= ' ' || value[i] >= 0x7f)
+			return "tag= has a character that is no printable one of ASCII";
+	memcpy(spec->tag, value, len);
+	spec->tag[len] = 0;
+	return NULL;
+}
+
+static const char *take_socket(struct xvm_spec *spec, const char *value, size_t len)
+{
+	return take_path(spec, value, len) ? "socket= is no absolute path of at most 1023 printable bytes" : NULL;
+}
+
+static const char *take_server(struct xvm_spec *spec, const char *value, size_t len)
+{
+	spec->command = true;
+	return take_path(spec, value, len) ? "server= does not begin with an absolute path, or has more than 1023 bytes or a control character" : NULL;
+}
+
 /* ---- one function per key that is printed: its item, or nothing ---- */
 
 static void put_name(const struct xvm_spec *spec, char *item, size_t bytes)
@@ -139,6 +204,35 @@ static void put_no_discard(const struct xvm_spec *spec, char *item, size_t bytes
 		snprintf(item, bytes, "no-discard");
 }
 
+static void put_device(const struct xvm_spec *spec, char *item, size_t bytes)
+{
+	u32 i;
+
+	for (i = 0; i < XVM_ARRAY_SIZE(devices); i++)
+		if (devices[i].id == spec->device_id)
+			break;
+	if (i < XVM_ARRAY_SIZE(devices))
+		snprintf(item, bytes, "device=%s", devices[i].word);
+	else
+		snprintf(item, bytes, "device=%u", spec->device_id);
+}
+
+static void put_queues(const struct xvm_spec *spec, char *item, size_t bytes)
+{
+	snprintf(item, bytes, "queues=%u", spec->queues);
+}
+
+static void put_tag(const struct xvm_spec *spec, char *item, size_t bytes)
+{
+	if (spec->tag[0])
+		snprintf(item, bytes, "tag=%s", spec->tag);
+}
+
+static void put_server(const struct xvm_spec *spec, char *item, size_t bytes)
+{
+	snprintf(item, bytes, "%s=%s", spec->command ? "server" : "socket", spec->path);
+}
+
 static void put_target(const struct xvm_spec *spec, char *item, size_t bytes)
 {
 	if (spec->path[0])
@@ -152,7 +246,7 @@ static const struct {
 	bool bare;		/* a word without a value */
 	enum key as;		/* the same as that one */
 	const char *(*take)(struct xvm_spec *spec, const char *value, size_t len);
-	void (*put)(const struct xvm_spec *spec, char *item, size_t bytes);	/* target= is the last */
+	void (*put)(const struct xvm_spec *spec, char *item, size_t bytes);	/* target= and server= are the last */
 } keys[NUM_KEYS] = {
 	[KEY_TYPE] = { "type", ANY, true, false, KEY_TYPE, take_type, NULL },
 	[KEY_NAME] = { "name", ANY, false, false, KEY_NAME, take_name, put_name },
@@ -162,6 +256,11 @@ static const struct {
 	[KEY_ACCESS] = { "access", DISK, false, false, KEY_ACCESS, take_access, put_access },
 	[KEY_DISCARD] = { "discard", DISK, false, true, KEY_DISCARD, take_nothing, NULL },
 	[KEY_NO_DISCARD] = { "no-discard", DISK, false, true, KEY_DISCARD, take_nothing, put_no_discard },
+	[KEY_DEVICE] = { "device", SERVED, true, false, KEY_DEVICE, take_device, put_device },
+	[KEY_QUEUES] = { "queues", SERVED, true, false, KEY_QUEUES, take_queues, put_queues },
+	[KEY_TAG] = { "tag", SERVED, true, false, KEY_TAG, take_tag, put_tag },
+	[KEY_SOCKET] = { "socket", SERVED, true, false, KEY_SERVER, take_socket, NULL },
+	[KEY_SERVER] = { "server", SERVED, true, false, KEY_SERVER, take_server, put_server },
 	[KEY_TARGET] = { "target", DISK, true, false, KEY_PATH, take_path, put_target },
 };
 
@@ -274,21 +373,53 @@ static int take_text(struct parse *p, const char *text, size_t len)
 	return take_item(p, &item);
 }
 
-/* target= takes the rest of a list. */
+/* target= and server= take the rest of a list. */
+static bool takes_rest(const char *text, size_t len)
+{
+	static const char *const words[] = { "target=", "server=" };
+	u32 i;
+
+	for (i = 0; i < XVM_ARRAY_SIZE(words); i++)
+		if (len >= strlen(words[i]) && !memcmp(text, words[i], strlen(words[i])))
+			return true;
+	return false;
+}
+
 static size_t item_length(const struct parse *p, const char *text, size_t len)
 {
-	static const char target[] = "target=";
 	size_t blanks = 0;
 	const char *end;
 
 	if (p->form == XVM_SPEC_LIST) {
 		while (blanks < len && is_blank(text[blanks]))
 			blanks++;
-		if (len - blanks >= sizeof(target) - 1 && !memcmp(text + blanks, target, sizeof(target) - 1))
+		if (takes_rest(text + blanks, len - blanks))
 			return len;
 	}
 	end = memchr(text, p->form == XVM_SPEC_LIST ? ',' : '\n', len);
 	return end ? (size_t)(end - text) : len;
+}
+
+static int check_served(struct parse *p)
+{
+	struct xvm_spec *spec = p->spec;
+	const char *at = p->text + p->seen[KEY_TYPE] - 1;
+	u32 i;
+
+	if (!spec->device_id)
+		return fault_at(p, at, "type=vhost-user needs device=");
+	if (!spec->path[0])
+		return fault_at(p, at, "type=vhost-user needs socket= or server=");
+	if (spec->device_id == 26 ? !spec->tag[0] : spec->tag[0])
+		return fault_at(p, at, "tag= is for device=fs, which needs it");
+	for (i = 0; i < XVM_ARRAY_SIZE(devices) && !spec->queues; i++)
+		if (devices[i].id == spec->device_id)
+			spec->queues = devices[i].queues;
+	if (!spec->queues)
+		return fault_at(p, at, "queues= is needed: how many such a device has is not known here");
+	if (spec->device_id == 26 && spec->queues < 2)
+		return fault_at(p, at, "queues= is below 2, the least that device=fs has");
+	return 0;
 }
 
 static int check_whole(struct parse *p)
@@ -311,7 +442,7 @@ static int check_whole(struct parse *p)
 	if (p->seen[KEY_DISCARD] && spec->read_only)
 		return fault_at(p, p->text + p->seen[KEY_DISCARD] - 1, "discard on a disk with access=ro");
 	spec->discard = spec->kind == XVM_KIND_BLK && !spec->read_only && !p->seen[KEY_NO_DISCARD];
-	return 0;
+	return spec->kind == XVM_KIND_VHOST_USER ? check_served(p) : 0;
 }
 
 int xvm_spec_parse(enum xvm_spec_form form, const char *text, size_t len, struct xvm_spec *spec,

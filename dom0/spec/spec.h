@@ -19,22 +19,29 @@
 
 #define XVM_TARGET_BYTES 1024
 #define XVM_NAME_MAX 20		/* what a disk's serial number has room for */
+#define XVM_TAG_MAX 36		/* what a file system's configuration has room for */
+#define XVM_VHOST_USER_MAX_QUEUES 8u
 #define XVM_SPEC_MAX_BYTES 2048	/* of one device's text */
 
 enum xvm_device_kind {
 	XVM_KIND_BLK,
 	XVM_KIND_RNG,
+	XVM_KIND_VHOST_USER,
 };
 
-/* "disk", "rng" */
+/* "disk", "rng", "vhost-user" */
 const char *xvm_kind_name(enum xvm_device_kind kind);
 
 struct xvm_spec {
 	enum xvm_device_kind kind;
 	char name[XVM_NAME_MAX + 1];	/* empty: not said */
-	char path[XVM_TARGET_BYTES];	/* disk: the image; else empty */
+	char path[XVM_TARGET_BYTES];	/* disk: the image; vhost-user: the socket, or the program with its arguments; else empty */
 	bool read_only;
 	bool discard;			/* disk: discard may reach the image */
+	u16 device_id;			/* vhost-user: virtio device type */
+	u8 queues;			/* vhost-user */
+	bool command;			/* vhost-user: path is a program that is started */
+	char tag[XVM_TAG_MAX + 1];	/* vhost-user, device=fs */
 };
 
 /* What is wrong, and where: at counts bytes of the text. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Descriptor files: any bytes; what is accepted keeps the rules of spec.h, what is refused says why and where. */
-/* LINK: dom0/spec */
+/* LINK: dom0/spec xen/proto/num.c */
 #include <stdlib.h>
 #include "../../dom0/spec/spec.h"
 

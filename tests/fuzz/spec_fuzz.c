@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* A device in words, as given to xvmsg or in a guest file: any bytes; what is accepted can be written and read again. */
-/* LINK: dom0/spec */
+/* LINK: dom0/spec xen/proto/num.c */
 #include <stdlib.h>
 #include "../../dom0/spec/spec.h"
 

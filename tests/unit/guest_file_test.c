@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Guest files: what is ours of them, and what is wrong with it, with line and column. */
-/* LINK: tools/xvmsg/guest_file.c dom0/spec */
+/* LINK: tools/xvmsg/guest_file.c dom0/spec xen/proto/num.c */
 /* LIBS: -lxlutil -lxenlight */
 #include <stdlib.h>
 #include <unistd.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* A device in words: lists as in guest files, and descriptor files. */
-/* LINK: dom0/spec */
+/* LINK: dom0/spec xen/proto/num.c */
 #include <stdio.h>
 #include <stdlib.h>
 #include "../support/test.h"
@@ -63,6 +63,18 @@ static void test_list_bad(void **state)
 		{ "type=disk,path=/x,access", 18, "needs a value" },
 		{ "type=disk,path=/x,discard=1", 26, "no value" },
 		{ "type=disk,path=/x,access=ro,discard", 28, "access=ro" },
+		{ "type=vhost-user,socket=/s", 0, "needs device=" },
+		{ "type=vhost-user,device=disk", 0, "needs socket= or server=" },
+		{ "type=vhost-user,device=tape,socket=/s", 23, "device=" },
+		{ "type=vhost-user,device=64,socket=/s", 23, "device=" },
+		{ "type=vhost-user,device=40,socket=/s", 0, "queues= is needed" },
+		{ "type=vhost-user,device=fs,socket=/s", 0, "tag=" },
+		{ "type=vhost-user,device=disk,tag=a,socket=/s", 0, "tag=" },
+		{ "type=vhost-user,device=fs,tag=a,queues=1,socket=/s", 0, "below 2" },
+		{ "type=vhost-user,device=disk,queues=9,socket=/s", 35, "1 to 8" },
+		{ "type=vhost-user,device=disk,socket=s", 35, "absolute" },
+		{ "type=vhost-user,device=disk,socket=/s,server=/p", 38, "twice" },
+		{ "type=vhost-user,device=disk,path=/s", 28, "only for type=disk" },
 		{ "type=rng,hello", 9, "not key=value" },
 		{ "type=rng,name=12", 14, "name=" },
 		{ "type=rng,name=a b", 14, "name=" },
@@ -95,6 +107,9 @@ static void test_print(void **state)
 	static const char *const texts[] = {
 		"type=rng", "type=rng,name=r", "type=disk,name=xvdb,access=ro,target=/x",
 		"type=disk,access=rw,no-discard,target=/x,y=z", "type=disk,access=rw,target=/x",
+		"type=vhost-user,name=d,device=disk,queues=1,socket=/run/d.sock",
+		"type=vhost-user,device=fs,queues=2,tag=share,server=/usr/bin/p --fd=%fd -o source=/a,b",
+		"type=vhost-user,device=40,queues=3,socket=/s",
 	};
 	char text[XVM_SPEC_MAX_BYTES];
 	struct xvm_spec_fault fault;

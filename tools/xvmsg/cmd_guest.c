@@ -274,7 +274,8 @@ static void spec_of(struct json_object *device, struct xvm_spec *spec)
 	struct json_object *value;
 
 	memset(spec, 0, sizeof(*spec));
-	spec->kind = !strcmp(xvmsg_text(device, "type"), xvm_kind_name(XVM_KIND_BLK)) ? XVM_KIND_BLK : XVM_KIND_RNG;
+	while (spec->kind < XVM_KIND_VHOST_USER && strcmp(xvmsg_text(device, "type"), xvm_kind_name(spec->kind)))
+		spec->kind++;
 	snprintf(spec->name, sizeof(spec->name), "%s", xvmsg_text(device, "name"));
 	snprintf(spec->path, sizeof(spec->path), "%s", spec->kind == XVM_KIND_BLK ? xvmsg_text(device, "target") : "");
 	spec->read_only = json_object_object_get_ex(device, "read_only", &value) && json_object_get_boolean(value);

@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "server.h"
+#include <fcntl.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "daemon.h"
+#include "worker.h"
+
+#define FIRST_WAIT_MS 100u
+#define LAST_WAIT_MS 5000u
+#define MAX_WORDS 64
+#define LISTEN_FD 3
+#define GRANT_IOCTLS ('G' << 8)	/* of gntdev and gntalloc */
+
+#if defined(__x86_64__)
+#define ARCH AUDIT_ARCH_X86_64
+#elif defined(__aarch64__)
+#define ARCH AUDIT_ARCH_AARCH64
+#endif
+
+/* ---- the program ---- */
+
+/*
+ * A server needs no grant: the devices that give them are closed to it, whatever its user may open. System
+ * calls of another architecture are closed altogether.
+ */
+static int refuse_grants(void)
+{
+	static struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ARCH, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+#ifdef __x86_64__
+		/* The x32 numbers of the same architecture. */
+		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 0x40000000, 5, 0),
+#endif
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ioctl, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1])),
+		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0xff00),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, GRANT_IOCTLS, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+	};
+	static const struct sock_fprog prog = { XVM_ARRAY_SIZE(code), code };
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog))
+		return -errno;
+	return 0;
+}
+
+/* Cuts at blanks; "%fd" in a word stands for the listening socket's number. No shell is asked. */
+static int cut(const char *command, char *text, size_t bytes, char *word[MAX_WORDS + 1])
+{
+	size_t len = 0, n;
+	u32 words = 0;
+
+	while (*command) {
+		command += strspn(command, " ");
+		n = strcspn(command, " ");
+		if (!n)
+			break;
+		if (words == MAX_WORDS)
+			return -E2BIG;
+		word[words++] = text + len;
+		for (; n; n--, command++) {
+			if (n >= 3 && !memcmp(command, "%fd", 3)) {
+				text[len++] = '0' + LISTEN_FD;
+				command += 2;
+				n -= 2;
+			} else {
+				text[len++] = *command;
+			}
+			if (len + 2 > bytes)
+				return -E2BIG;
+		}
+		text[len++] = 0;
+	}
+	word[words] = NULL;
+	return words ? 0 : -EINVAL;
+}
+
+/* As the opener's child: a fork of a process with threads. */
+static void __attribute__((noreturn)) child_main(int listener, char *const argv[], pid_t parent)
+{
+	static char *const envp[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL };
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGTERM, SIG_DFL);
+	signal(SIGPIPE, SIG_DFL);
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != parent)
+		_exit(126);
+	if (listener == LISTEN_FD ? fcntl(LISTEN_FD, F_SETFD, 0) : dup2(listener, LISTEN_FD) < 0)
+		_exit(126);
+	close_range(LISTEN_FD + 1, ~0u, 0);
+	setsid();
+	if (refuse_grants())
+		_exit(126);
+	execve(argv[0], argv, envp);
+	_exit(127);
+}
+
+int xvm_server_start(struct xvm_disk *disk, struct fdset *fds)
+{
+	const struct xvm_spec *spec = &disk->image.spec;
+	char text[XVM_TARGET_BYTES], *argv[MAX_WORDS + 1];
+	pid_t parent = getpid(), pid;
+	int listener, err;
+
+	if (!spec->command)
+		return 0;
+	listener = fdset_take(fds, XVM_VU_KICK + spec->queues);
+	fds->count = XVM_VU_KICK + spec->queues;
+	err = listener < 0 ? -EIO : cut(spec->path, text, sizeof(text), argv);
+	if (!err) {
+		pid = fork();
+		if (!pid)
+			child_main(listener, argv, parent);
+		if (pid > 0)
+			disk->server.pid = pid;
+		else
+			err = -errno;
+	}
+	if (listener >= 0)
+		close(listener);
+	if (!err)
+		xvm_disk_log(disk, LOG_INFO, "server %.60s is process %d", argv[0], (int)pid);
+	return err;
+}
+
+/* ---- the device's description ---- */
+
+#define VIRTIO_ID_FS 26
+
+/* Types whose configuration a server is asked for, and how much of it; one of another type has none to ask for. */
+static const struct {
+	u16 device_id, config_bytes;
+} configs[] = {
+	{ 2, 60 },	/* disk */
+	{ 8, 36 },	/* scsi */
+	{ 19, 8 },	/* vsock */
+	{ 25, 12 },	/* sound */
+	{ 41, 8 },	/* gpio */
+};
+
+void xvm_server_describe(const struct xvm_spec *spec, struct xvm_ipc_dev_add *msg)
+{
+	u32 i;
+
+	msg->backend = XVM_BACKEND_VHOST_USER;
+	msg->device_id = spec->device_id;
+	msg->queues = spec->queues;
+	for (i = 0; i < XVM_ARRAY_SIZE(configs); i++)
+		if (configs[i].device_id == spec->device_id)
+			msg->config_bytes = configs[i].config_bytes;
+	if (spec->device_id != VIRTIO_ID_FS)
+		return;
+	/* virtio 1.2, section 5.11.4: the tag, and how many queues there are for requests. */
+	msg->config_given = true;
+	msg->config_bytes = 40;
+	memcpy(msg->config, spec->tag, sizeof(spec->tag) - 1);
+	xvm_put32(msg->config + 36, spec->queues - 1u);
+}
+
+/* ---- life ---- */
+
+static void try_later(struct xvm_disk *disk);
+
+static void on_opened(void *arg, const struct xvm_opened *opened, struct fdset *fds)
+{
+	struct xvm_disk *disk = arg;
+	int err;
+
+	disk->opener = NULL;
+	if (opened->err) {
+		xvm_disk_log(disk, LOG_WARNING, "%s", opened->why);
+		try_later(disk);
+		return;
+	}
+	err = xvm_server_start(disk, fds);
+	if (err) {
+		xvm_disk_log(disk, LOG_WARNING, "its server cannot be started: %s", strerror(-err));
+		try_later(disk);
+		return;
+	}
+	disk->server.lost = false;
+	xvm_worker_server(disk->guest->worker, disk->num, fds);
+}
+
+static void on_retry(evutil_socket_t fd, short what, void *arg)
+{
+	struct xvm_disk *disk = arg;
+
+	(void)fd;
+	(void)what;
+	if (!disk->server.lost || disk->opener || disk->server.pid || !disk->in_worker)
+		return;
+	disk->opener = xvm_opener_start(disk->guest->daemon->base, &disk->request, true, on_opened, disk);
+	if (!disk->opener)
+		try_later(disk);
+}
+
+/* The wait falls back to the first one when a connection lasted; until then it doubles. */
+static void try_later(struct xvm_disk *disk)
+{
+	struct xvm_server *server = &disk->server;
+
+	if (!server->retry)
+		server->retry = evtimer_new(disk->guest->daemon->base, on_retry, disk);
+	if (!server->retry)
+		return;
+	server->wait_ms = !server->wait_ms ? FIRST_WAIT_MS :
+			  server->wait_ms < LAST_WAIT_MS / 2 ? 2 * server->wait_ms : LAST_WAIT_MS;
+	xvm_timer(server->retry, server->wait_ms);
+}
+
+void xvm_server_lost(struct xvm_disk *disk)
+{
+	disk->server.lost = true;
+	/* The next one begins when this one has ended, and what it had in the kernel's hands with it. */
+	if (disk->server.pid)
+		kill(disk->server.pid, SIGKILL);
+	else
+		try_later(disk);
+}
+
+bool xvm_server_end(struct xvm_disk *disk)
+{
+	disk->server.lost = false;
+	disk->server.wait_ms = 0;
+	if (disk->server.pid)
+		kill(disk->server.pid, SIGKILL);
+	return disk->server.pid;
+}
+
+static struct xvm_disk *find(struct xvm_daemon *daemon, pid_t pid)
+{
+	struct xvm_guest *guest;
+	struct xvm_disk *disk;
+
+	for (guest = daemon->guests; guest; guest = guest->next)
+		for (disk = guest->disks; disk; disk = disk->next)
+			if (disk->server.pid == pid)
+				return disk;
+	return NULL;
+}
+
+bool xvm_server_exited(struct xvm_daemon *daemon, pid_t pid, int status)
+{
+	struct xvm_disk *disk = find(daemon, pid);
+
+	if (!disk)
+		return false;
+	disk->server.pid = 0;
+	if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
+		xvm_disk_log(disk, LOG_WARNING, WIFSIGNALED(status) ? "its server died of signal %d" :
+			     "its server ended with exit status %d",
+			     WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+	if (disk->server.lost)
+		try_later(disk);
+	else if (!disk->in_worker)
+		xvm_connect_go_on(disk->guest);
+	return true;
+}
+
+void xvm_server_free(struct xvm_disk *disk)
+{
+	xvm_server_end(disk);
+	if (disk->server.retry)
+		event_free(disk->server.retry);
+	disk->server.retry = NULL;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The vhost-user server of a device: found at a socket, or a program that is
+ * started for it and ended with it. A worker that has lost its server asks for
+ * another connection (DEV_STATE SERVER_LOST) and gets one, after a wait that
+ * grows from try to try.
+ *
+ * A server gets a connected socket and, from the worker, memory of that connection; nothing
+ * of a guest's and no grant. One that is started here cannot ask for any either:
+ * system call filter, ioctls of the grant devices are refused.
+ */
+#ifndef XVM_DAEMON_SERVER_H
+#define XVM_DAEMON_SERVER_H
+
+#include <sys/types.h>
+#include "../base/fdset.h"
+#include "../ipc.h"
+#include "../spec/spec.h"
+
+struct event;
+struct xvm_daemon;
+struct xvm_disk;
+
+struct xvm_server {
+	pid_t pid;		/* of a program started here; 0: none */
+	struct event *retry;
+	u32 wait_ms;		/* before the next try */
+	bool lost;		/* the worker waits for another connection */
+};
+
+/* ---- in the opener's child ---- */
+
+/* Is there something that could serve? 0, or negative errno with a line in why. */
+int xvm_server_check(const struct xvm_spec *spec, char *why);
+/* Connects; fds as enum xvm_vu_fd has them, and for a program its listening socket behind them. */
+int xvm_server_open(const struct xvm_spec *spec, struct fdset *fds, char *why);
+
+/* ---- in the supervisor ---- */
+
+/* Fields of DEV_ADD that are about a server's device. */
+void xvm_server_describe(const struct xvm_spec *spec, struct xvm_ipc_dev_add *msg);
+/* A connection was opened: takes the listening socket out of fds and starts the program on it. 0 or negative errno. */
+int xvm_server_start(struct xvm_disk *disk, struct fdset *fds);
+/* The worker says so. */
+void xvm_server_lost(struct xvm_disk *disk);
+/* Ends the program. True: it has not ended yet, and xvm_connect_go_on will be called. */
+bool xvm_server_end(struct xvm_disk *disk);
+/* A child has ended; false: it was none of these. */
+bool xvm_server_exited(struct xvm_daemon *daemon, pid_t pid, int status);
+void xvm_server_free(struct xvm_disk *disk);
+
+#endif

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Servers as the daemon starts them, dom0/daemon/server.c: this program is the
+ * server, too, and says over its first connection what it finds around itself.
+ */
+/* LINK: dom0/daemon/server.c dom0/daemon/server_open.c dom0/base/log.c */
+/* LIBS: -levent_core */
+#include "../support/test.h"
+#include "../../dom0/daemon/daemon.h"
+#include "../../dom0/daemon/worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define MAP_GRANT_REF _IOC(_IOC_NONE, 'G', 0, 24)
+
+static struct xvm_disk disk;
+static struct xvm_guest guest;
+static struct xvm_daemon the_daemon;
+static u32 tries, handed, went_on;
+static char self[200];
+
+/* ---- what server.c asks of the rest of the daemon ---- */
+
+void xvm_disk_log(struct xvm_disk *d, int level, const char *format, ...)
+{
+	(void)d, (void)level, (void)format;
+}
+
+void xvm_timer(struct event *timer, u32 ms)
+{
+	(void)timer, (void)ms;
+	tries++;
+}
+
+void xvm_connect_go_on(struct xvm_guest *g)
+{
+	(void)g;
+	went_on++;
+}
+
+void xvm_worker_server(struct xvm_worker *worker, u32 num, const struct fdset *fds)
+{
+	(void)worker, (void)num, (void)fds;
+	handed++;
+}
+
+struct xvm_opener *xvm_opener_start(struct event_base *base, const struct xvm_image_request *request, bool want_fds,
+				    void (*done)(void *arg, const struct xvm_opened *opened, struct fdset *fds), void *arg)
+{
+	(void)base, (void)request, (void)want_fds, (void)done, (void)arg;
+	return NULL;
+}
+
+/* ---- the server ---- */
+
+struct report {
+	int accepted, more, grant_errno, other_errno, extra_fd, death;
+	char word[20];
+};
+
+static int serve(const char *fd, const char *word)
+{
+	struct pollfd wait = { .fd = atoi(fd), .events = POLLIN };
+	struct report report = { 0 };
+	int sock = accept(wait.fd, NULL, NULL);
+
+	report.accepted = sock >= 0;
+	report.more = poll(&wait, 1, 0);
+	errno = 0;
+	report.grant_errno = ioctl(sock, MAP_GRANT_REF, NULL) ? errno : 0;
+	report.other_errno = ioctl(sock, FIONREAD, &report.extra_fd) ? errno : 0;
+	report.extra_fd = fcntl(wait.fd + 1 == sock ? sock + 1 : wait.fd + 1, F_GETFD) >= 0;
+	prctl(PR_GET_PDEATHSIG, &report.death);
+	snprintf(report.word, sizeof(report.word), "%s", word);
+	if (send(sock, &report, sizeof(report), 0) != sizeof(report))
+		return 1;
+	pause();
+	return 0;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	memset(&disk, 0, sizeof(disk));
+	memset(&guest, 0, sizeof(guest));
+	disk.guest = &guest;
+	guest.daemon = &the_daemon;
+	guest.disks = &disk;
+	the_daemon.guests = &guest;
+	the_daemon.base = event_base_new();
+	tries = handed = went_on = 0;
+	disk.image.spec = (struct xvm_spec){ .kind = XVM_KIND_VHOST_USER, .device_id = 2, .queues = 2, .command = true };
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	xvm_server_free(&disk);
+	event_base_free(the_daemon.base);
+	return 0;
+}
+
+static void wait_end(void)
+{
+	int status;
+	pid_t pid = disk.server.pid;
+
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(xvm_server_exited(&the_daemon, pid, status));
+	assert_false(xvm_server_exited(&the_daemon, pid, status));
+	assert_int_equal(disk.server.pid, 0);
+}
+
+static void test_started(void **state)
+{
+	struct fdset fds = { 0 };
+	struct report report;
+	char why[XVM_WHY_BYTES];
+	u64 bytes;
+
+	(void)state;
+	snprintf(disk.image.spec.path, sizeof(disk.image.spec.path), "%s  serve %%fd a=%%fd,b%%fdx", self);
+	assert_int_equal(xvm_server_check(&disk.image.spec, why), 0);
+	assert_int_equal(xvm_server_open(&disk.image.spec, &fds, why), 0);
+	assert_int_equal(fds.count, XVM_VU_KICK + 3);
+	/* A memory that nobody can shrink. */
+	bytes = (u64)lseek(fds.fd[XVM_VU_MEMORY], 0, SEEK_END);
+	assert_int_equal(bytes, 2 * XVM_VU_QUEUE_BYTES);
+	assert_int_equal(ftruncate(fds.fd[XVM_VU_MEMORY], 4096), -1);
+	assert_int_equal(xvm_server_start(&disk, &fds), 0);
+	assert_int_equal(fds.count, XVM_VU_KICK + 2);
+	assert_true(disk.server.pid > 0);
+	assert_int_equal(recv(fds.fd[XVM_VU_SOCKET], &report, sizeof(report), MSG_WAITALL), sizeof(report));
+	assert_int_equal(report.accepted, 1);
+	assert_int_equal(report.more, 0);
+	assert_int_equal(report.grant_errno, EPERM);
+	assert_int_equal(report.other_errno, 0);
+	assert_int_equal(report.extra_fd, 0);
+	assert_int_equal(report.death, SIGKILL);
+	assert_string_equal(report.word, "a=3,b3x");
+
+	/* Lost: it is ended, and only when that has happened the next one is on its way. */
+	disk.in_worker = true;
+	xvm_server_lost(&disk);
+	assert_int_equal(tries, 0);
+	wait_end();
+	assert_int_equal(tries, 1);
+	/* The worker is gone: a new one waits for the end. */
+	fdset_close(&fds);
+	assert_int_equal(xvm_server_open(&disk.image.spec, &fds, why), 0);
+	assert_int_equal(xvm_server_start(&disk, &fds), 0);
+	disk.in_worker = false;
+	assert_true(xvm_server_end(&disk));
+	wait_end();
+	assert_int_equal(went_on, 1);
+	assert_int_equal(tries, 1);
+	assert_false(xvm_server_end(&disk));
+	fdset_close(&fds);
+}
+
+static void test_refused(void **state)
+{
+	struct fdset fds = { 0 };
+	char why[XVM_WHY_BYTES];
+	u32 i;
+
+	(void)state;
+	strcpy(disk.image.spec.path, "/nowhere/server --fd=%fd");
+	assert_int_equal(xvm_server_check(&disk.image.spec, why), -ENOENT);
+	assert_non_null(strstr(why, "server /nowhere/server cannot be run"));
+	disk.image.spec.command = false;
+	strcpy(disk.image.spec.path, "/nowhere.sock");
+	assert_int_equal(xvm_server_check(&disk.image.spec, why), -ENOENT);
+	assert_true(xvm_server_open(&disk.image.spec, &fds, why) < 0);
+	assert_non_null(strstr(why, "is the server running"));
+	strcpy(disk.image.spec.path, "/proc/self/exe");
+	assert_int_equal(xvm_server_check(&disk.image.spec, why), -ENOTSOCK);
+	memset(disk.image.spec.path, 'x', 200);
+	disk.image.spec.path[200] = 0;
+	assert_int_equal(xvm_server_open(&disk.image.spec, &fds, why), -ENAMETOOLONG);
+	/* More words than any server has. */
+	disk.image.spec.command = true;
+	for (i = 0; i < 400; i += 2)
+		memcpy(disk.image.spec.path + i, "x ", 3);
+	assert_int_equal(xvm_server_open(&disk.image.spec, &fds, why), 0);
+	assert_int_equal(xvm_server_start(&disk, &fds), -E2BIG);
+	assert_int_equal(disk.server.pid, 0);
+	fdset_close(&fds);
+}
+
+static void test_description(void **state)
+{
+	struct xvm_ipc_dev_add add = { 0 };
+	struct xvm_spec fs = { .device_id = 26, .queues = 3, .tag = "share" };
+
+	(void)state;
+	xvm_server_describe(&disk.image.spec, &add);
+	assert_int_equal(add.backend, XVM_BACKEND_VHOST_USER);
+	assert_int_equal(add.config_bytes, 60);
+	assert_int_equal(add.config_given, 0);
+	memset(&add, 0, sizeof(add));
+	xvm_server_describe(&fs, &add);
+	assert_int_equal(add.device_id, 26);
+	assert_int_equal(add.config_given, 1);
+	assert_string_equal((char *)add.config, "share");
+	assert_int_equal(add.config[36], 2);
+	assert_int_equal(add.queues, 3);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_started, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_description, setup, teardown),
+	};
+
+	if (argc == 4 && !strcmp(argv[1], "serve"))
+		return serve(argv[2], argv[3]);
+	self[readlink("/proc/self/exe", self, sizeof(self) - 1)] = 0;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
