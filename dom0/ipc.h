@@ -65,11 +65,14 @@ struct xvm_ipc_hello {
 #define XVM_DEV_DISCARD		(1u << 1)	/* discard may reach the image */
 #define XVM_DEV_DIRECT		(1u << 2)	/* fd 0 was opened O_DIRECT: align to mem_align, 512 */
 #define XVM_DEV_BLOCK		(1u << 3)	/* fd 0 is a block device */
+#define XVM_DEV_TRUSTED		(1u << 4)	/* its server may have descriptors of the guest's areas */
+#define XVM_DEV_ONE_SOCKET	(1u << 5)	/* vfio-user: no second socket is offered */
 
 /* Who serves a device. */
 enum xvm_backend {
 	XVM_BACKEND_OWN,	/* a device model of ours, by device_id */
 	XVM_BACKEND_VHOST_USER,	/* another process, over a socket; any device_id */
+	XVM_BACKEND_VFIO_USER,	/* a vfio-user server's virtio-pci function; device_id 0: whatever it is */
 };
 
 #define XVM_VU_MAX_QUEUES 8u
@@ -89,7 +92,18 @@ enum xvm_vu_fd {
 	XVM_VU_KICK,
 };
 
-/* Fields that are another type's are 0. blk: descriptor 0 is the image. vhost-user: enum xvm_vu_fd. */
+/* Descriptors of a vfio-user device, in this order. */
+enum xvm_vfio_fd {
+	XVM_VFIO_FD_SOCKET,	/* connected to the server */
+	XVM_VFIO_FD_RINGS,	/* XVM_RINGS_BYTES that nobody can cut short */
+	XVM_VFIO_FD_CONFIG,	/* eventfds: the configuration changed, */
+	XVM_VFIO_FD_QUEUES,	/* buffers were used */
+	XVM_VFIO_FDS
+};
+
+#define XVM_RINGS_BYTES (512u << 10)	/* 64 queues of a server's, 8 KiB each */
+
+/* Fields that are another type's are 0. blk: descriptor 0 is the image; others: see above. */
 struct xvm_ipc_dev_add {
 	struct xvm_ipc_hdr hdr;
 	uint16_t num;		/* 1..65535 */

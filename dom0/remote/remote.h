@@ -6,5 +6,6 @@
 #include "../virtio/vdev.h"
 
 extern const struct xvm_vdev_type xvm_vhost_user_type;
+extern const struct xvm_vdev_type xvm_vfio_user_type;
 
 #endif

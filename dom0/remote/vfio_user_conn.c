@@ -133,6 +133,11 @@ u32 vfu_conn_pending(const struct vfu_conn *conn)
 	return conn->pending_count;
 }
 
+bool vfu_conn_waits(const struct vfu_conn *conn)
+{
+	return !conn->dead && (conn->pending_count || conn->stream[MAIN].have || conn->stream[TWIN].have);
+}
+
 int vfu_conn_fd(const struct vfu_conn *conn, bool twin)
 {
 	return conn->dead ? -1 : conn->stream[twin].sock;

@@ -76,6 +76,8 @@ void vfu_conn_fail(struct vfu_conn *conn, const char *why);
 bool vfu_conn_dead(const struct vfu_conn *conn);
 /* Commands without a reply. */
 u32 vfu_conn_pending(const struct vfu_conn *conn);
+/* Something is to come that tick has a limit for. */
+bool vfu_conn_waits(const struct vfu_conn *conn);
 /* Sockets to watch, -1: there is none, and whether they are to be watched for room to write. */
 int vfu_conn_fd(const struct vfu_conn *conn, bool twin);
 bool vfu_conn_wants_out(const struct vfu_conn *conn, bool twin);

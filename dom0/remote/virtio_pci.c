@@ -36,6 +36,11 @@ bool virtio_pci_busy(const struct virtio_pci *pci)
 	return pci->step;
 }
 
+bool virtio_pci_needs_reset(const struct virtio_pci *pci)
+{
+	return pci->status & S_NEEDS_RESET;
+}
+
 void virtio_pci_abandon(struct virtio_pci *pci)
 {
 	pci->step = NULL;
@@ -205,6 +210,7 @@ static void post_config(struct virtio_pci *pci)
 		pci->ops->read(pci->arg, pci->device.bar, pci->device.off, pci->new_config,
 			       pci->config_bytes);
 	read_common(pci, VIRTIO_PCI_COMMON_CFGGENERATION, &pci->generation[1], 1);
+	read_common(pci, VIRTIO_PCI_COMMON_STATUS, &pci->status, 1);
 }
 
 static void step_config(struct virtio_pci *pci)

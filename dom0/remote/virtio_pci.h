@@ -75,11 +75,13 @@ void virtio_pci_probe(struct virtio_pci *pci);
 void virtio_pci_start(struct virtio_pci *pci);
 /* Status 0, until it reads so. */
 void virtio_pci_reset(struct virtio_pci *pci);
-/* The configuration anew, at one generation. */
+/* The configuration anew, at one generation, and the status. */
 void virtio_pci_read_config(struct virtio_pci *pci);
 /* Posts a write of the driver's; nothing tells its end. */
 void virtio_pci_write_config(struct virtio_pci *pci, u32 off, const void *src, u32 len);
 bool virtio_pci_busy(const struct virtio_pci *pci);
+/* As the status was last read. */
+bool virtio_pci_needs_reset(const struct virtio_pci *pci);
 void virtio_pci_settled(struct virtio_pci *pci);
 /* Forgets what was begun. */
 void virtio_pci_abandon(struct virtio_pci *pci);

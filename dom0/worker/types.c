@@ -7,6 +7,7 @@ static const struct xvm_vdev_type *const types[] = {
 	&xvm_blk_type,
 	&xvm_rng_type,
 	&xvm_vhost_user_type,
+	&xvm_vfio_user_type,
 };
 
 const struct xvm_vdev_type *xvm_vdev_type_find(u32 backend, u32 device_id)

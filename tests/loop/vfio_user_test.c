@@ -1,0 +1,768 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Devices of a vfio-user server (tests/remote, a process of its own) over the
+ * whole worker: verified I/O with memory mapped or asked for by messages, one
+ * socket or two, doorbells in memory, INTx; changes of configuration; and a
+ * server that dies, hangs, lies or breaks the protocol in each phase, beside a
+ * disk of our own that notices nothing.
+ */
+/* LINK: dom0/base dom0/virtio dom0/dev dom0/remote dom0/bus dom0/worker/aio.c dom0/worker/worker.c */
+/* LINK: dom0/worker/control.c dom0/worker/types.c xen/proto tests/support/rig.c tests/support/drv.c */
+/* LINK: tests/support/drv_vq.c tests/support/drv_blk.c tests/remote/vfio_server.c */
+/* LIBS: -l:liburing.a */
+/* TIME: 150 */
+#include "../support/test.h"
+#include "../remote/vfio_server.h"
+#include "../support/drv_vq.h"
+#include "../../dom0/virtio/vdev.h"
+#include "../../xen/proto/addr.h"
+
+#include <linux/virtio_blk.h>
+#include <linux/virtio_ids.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define IMAGE_BYTES (4u << 20)
+#define ALL_FEATURES (~0ull)
+#define OTHER 2u		/* number of the disk of our own */
+
+static struct rig rig;
+static struct drv drv;
+static struct drv_blk blk, other;
+static int image = -1, other_image = -1;
+static pid_t server;
+static volatile bool *grown;
+
+static const struct vfio_server plain = { .twin = true, .queue_size = 256 };
+
+static int start(void **state)
+{
+	(void)state;
+	image = memfd_create("image", MFD_CLOEXEC);
+	other_image = memfd_create("other", MFD_CLOEXEC);
+	assert_return_code(ftruncate(image, IMAGE_BYTES) | ftruncate(other_image, IMAGE_BYTES), errno);
+	grown = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	server = 0;
+	drv_start(&drv, &rig);
+	return 0;
+}
+
+static void reap_server(void)
+{
+	if (server) {
+		kill(server, SIGKILL);
+		assert_int_equal(waitpid(server, NULL, 0), server);
+	}
+	server = 0;
+}
+
+static int stop(void **state)
+{
+	(void)state;
+	drv_stop(&drv);
+	reap_server();
+	close(image);
+	close(other_image);
+	munmap((void *)grown, 4096);
+	return 0;
+}
+
+/* Starts the server; returns our end of its socket. */
+static int start_server(struct vfio_server how)
+{
+	int pair[2];
+
+	how.grown = grown;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	server = fork();
+	assert_true(server >= 0);
+	if (!server) {
+		/* So that it sees the end of the worker, and nobody else's. */
+		close(pair[0]);
+		close(rig.sock);
+		_exit(vfio_server_run(&how, pair[1]) ? 1 : 0);
+	}
+	close(pair[1]);
+	return pair[0];
+}
+
+static void add_with(u16 num, u16 device_id, u32 flags, int sock)
+{
+	struct xvm_ipc_dev_add desc = { .num = num, .device_id = device_id, .backend = XVM_BACKEND_VFIO_USER,
+					.flags = flags };
+	struct fdset fds = { .count = XVM_VFIO_FDS };
+
+	fds.fd[XVM_VFIO_FD_SOCKET] = sock;
+	fds.fd[XVM_VFIO_FD_RINGS] = memfd_create("rings", MFD_CLOEXEC);
+	fds.fd[XVM_VFIO_FD_CONFIG] = eventfd(0, EFD_CLOEXEC);
+	fds.fd[XVM_VFIO_FD_QUEUES] = eventfd(0, EFD_CLOEXEC);
+	assert_return_code(ftruncate(fds.fd[XVM_VFIO_FD_RINGS], XVM_RINGS_BYTES), errno);
+	rig_add_fds(&rig, &desc, &fds);
+	fdset_close(&fds);
+}
+
+static void add(struct vfio_server how, u32 flags)
+{
+	how.image = image;
+	add_with(1, 0, flags, start_server(how));
+}
+
+static void add_there(struct vfio_server how, u32 flags)
+{
+	add(how, flags);
+	DRV_UNTIL(&drv, drv.device_state[1] == VIRTIO_MSG_DEVICE_READY);
+}
+
+static u32 seed = 1;
+
+static u32 rnd(u32 below)
+{
+	seed = seed * 1664525 + 1013904223;
+	return (u32)(((u64)(seed >> 4) * below) >> 28);
+}
+
+/* What the image must hold; and where the newest write to it was not seen to end, what it may. */
+static u8 model[IMAGE_BYTES], pending[IMAGE_BYTES];
+static bool in_doubt[IMAGE_BYTES / 512];
+
+struct want {
+	u32 type, bytes;
+	u64 sector;
+};
+
+static struct want want[DRV_BLK_SLOTS];
+
+static void submit_random(u32 s)
+{
+	u32 bytes = (1 + rnd(127)) * 512, i;
+	u64 sector = (u64)s * (IMAGE_BYTES / 512 / 16) + rnd(IMAGE_BYTES / 512 / 16 - 128);
+	u8 *data = drv_blk_data(&blk, s);
+
+	want[s] = (struct want){ rnd(2) ? VIRTIO_BLK_T_OUT : VIRTIO_BLK_T_IN, bytes, sector };
+	if (want[s].type == VIRTIO_BLK_T_OUT) {
+		for (i = 0; i < bytes; i += 4)
+			xvm_put32(data + i, rnd(1u << 28));
+		memcpy(pending + sector * 512, data, bytes);
+		memset(in_doubt + sector, true, bytes / 512);
+	}
+	drv_blk_submit(&blk, s, want[s].type, sector, bytes, 1 + rnd(8));
+}
+
+static void check_done(u32 s, u8 status, u32 len)
+{
+	struct want *w = &want[s];
+
+	assert_int_equal(status, VIRTIO_BLK_S_OK);
+	assert_int_equal(len, w->type == VIRTIO_BLK_T_IN ? w->bytes + 1 : 1);
+	if (w->type == VIRTIO_BLK_T_IN) {
+		assert_memory_equal(drv_blk_data(&blk, s), model + w->sector * 512, w->bytes);
+		return;
+	}
+	memcpy(model + w->sector * 512, pending + w->sector * 512, w->bytes);
+	memset(in_doubt + w->sector, false, w->bytes / 512);
+}
+
+static void random_io(u32 requests)
+{
+	u32 sent = 0, done = 0, len, slot;
+	u8 status;
+	int s;
+
+	while (done < requests) {
+		while (sent < requests && (s = drv_blk_slot(&blk)) >= 0) {
+			submit_random((u32)s);
+			sent++;
+		}
+		slot = drv_blk_reap(&blk, &status, &len);
+		check_done(slot, status, len);
+		done++;
+	}
+}
+
+static void check_image(void)
+{
+	u8 sector[512];
+	u32 i;
+
+	for (i = 0; i < IMAGE_BYTES / 512; i++) {
+		assert_int_equal(pread(image, sector, 512, i * 512L), 512);
+		if (!in_doubt[i] || memcmp(sector, pending + i * 512, 512))
+			assert_memory_equal(sector, model + i * 512, 512);
+	}
+}
+
+static void start_io(void)
+{
+	memset(model, 0, sizeof(model));
+	memset(in_doubt, 0, sizeof(in_doubt));
+	drv_blk_start(&blk, &drv, 1, 1, ALL_FEATURES);
+	assert_int_equal(blk.capacity, IMAGE_BYTES / 512);
+}
+
+static void verified_io(struct vfio_server how, u32 flags, u32 requests)
+{
+	add_there(how, flags);
+	start_io();
+	random_io(requests);
+	assert_int_equal(drv_blk_do(&blk, VIRTIO_BLK_T_FLUSH, 0, NULL, 0), VIRTIO_BLK_S_OK);
+	check_image();
+	DRV_UNTIL(&drv, rig.state[1] == XVM_DEV_DRIVER_OK);
+}
+
+static void test_mapped(void **state)
+{
+	const struct xvm_ipc_stats *stats;
+
+	(void)state;
+	verified_io(plain, XVM_DEV_TRUSTED, 2000);
+	stats = rig_stats(&rig);
+	assert_int_equal(stats->requests, 2001);
+	assert_int_equal(stats->messages_bad, 0);
+	printf("# requests %lu wakeups %lu submits %lu\n", stats->requests, stats->wakeups, stats->io_submits);
+}
+
+static void test_indirect(void **state)
+{
+	(void)state;
+	blk.indirect = true;
+	verified_io(plain, XVM_DEV_TRUSTED, 500);
+	blk.indirect = false;
+}
+
+static void test_mapped_one_socket(void **state)
+{
+	struct vfio_server how = plain;
+
+	(void)state;
+	how.twin = false;
+	verified_io(how, XVM_DEV_TRUSTED, 500);
+}
+
+static void test_not_offered(void **state)
+{
+	(void)state;
+	verified_io(plain, XVM_DEV_TRUSTED | XVM_DEV_ONE_SOCKET, 200);
+}
+
+/* Nobody gave it the areas: all data goes through messages, on the second socket. */
+static void test_messages(void **state)
+{
+	(void)state;
+	verified_io(plain, 0, 500);
+}
+
+/* On one socket its commands cross ours, and neither waits for the other. */
+static void test_messages_one_socket(void **state)
+{
+	struct vfio_server how = plain;
+
+	(void)state;
+	how.twin = false;
+	verified_io(how, 0, 500);
+}
+
+static void test_messages_beside_mapping(void **state)
+{
+	struct vfio_server how = plain;
+
+	(void)state;
+	how.bounce = true;
+	verified_io(how, XVM_DEV_TRUSTED, 300);
+}
+
+static void test_doorbell_memory(void **state)
+{
+	struct vfio_server how = plain;
+
+	(void)state;
+	how.map_notify = true;
+	verified_io(how, XVM_DEV_TRUSTED, 500);
+}
+
+static void test_intx(void **state)
+{
+	struct vfio_server how = plain;
+
+	(void)state;
+	how.intx = true;
+	verified_io(how, XVM_DEV_TRUSTED, 500);
+}
+
+static void test_small_queue(void **state)
+{
+	struct vfio_server how = plain;
+	struct xvm_msg_vqueue m;
+
+	(void)state;
+	how.queue_size = 16;
+	add_there(how, 0);
+	drv_negotiate(&drv, 1, ALL_FEATURES);
+	drv_vqueue(&drv, 1, 0, &m);
+	assert_int_equal(m.max_size, 16);
+	drv_vqueue(&drv, 1, 1, &m);
+	assert_int_equal(m.max_size, 0);
+}
+
+static void test_random_numbers(void **state)
+{
+	static u8 zero[4096];
+	struct vfio_server how = { .image = -1, .twin = true };
+	struct xvm_msg_device_info info;
+	struct drv_vq vq;
+	struct drv_seg seg = { xvm_addr_make(9, 0x10000), 4096, true };
+	u8 *base;
+	u32 len;
+
+	(void)state;
+	add_with(1, VIRTIO_ID_RNG, XVM_DEV_TRUSTED, start_server(how));
+	DRV_UNTIL(&drv, drv.device_state[1] == VIRTIO_MSG_DEVICE_READY);
+	drv_info(&drv, 1, &info);
+	assert_int_equal(info.device_id, VIRTIO_ID_RNG);
+	base = rig_area_new(&rig, 9, 64);
+	assert_int_equal(drv_area_add(&drv, 9, 1, 64), XVM_STATUS_OK);
+	drv_negotiate(&drv, 1, ALL_FEATURES);
+	drv_vq_setup(&vq, &drv, 1, 0, 64, 9, 0, true);
+	drv_set_status(&drv, 1, 15);
+	drv_vq_add(&vq, &seg, 1);
+	drv_vq_kick(&vq);
+	drv_vq_wait(&vq, &len);
+	assert_int_equal(len, 4096);
+	assert_memory_not_equal(base + 0x10000, zero, 4096);
+}
+
+/* What the server changes reaches the guest; what is the transport's never reached the server (it checks that). */
+static void test_grows(void **state)
+{
+	u64 capacity;
+
+	(void)state;
+	verified_io(plain, XVM_DEV_TRUSTED, 50);
+	assert_return_code(ftruncate(image, 2 * IMAGE_BYTES), errno);
+	*grown = true;
+	DRV_UNTIL(&drv, drv.configs[1]);
+	assert_int_equal(drv_config(&drv, 1, 0, 8, &capacity), 8);
+	assert_int_equal(capacity, 2 * IMAGE_BYTES / 512);
+}
+
+static void fill(u32 type)
+{
+	int s;
+
+	while ((s = drv_blk_slot(&blk)) >= 0)
+		drv_blk_submit(&blk, (u32)s, type, (u64)s * 128, DRV_BLK_SLOT_BYTES, 4);
+	drv_vq_kick(&blk.vq);
+}
+
+static void test_reset_under_io(void **state)
+{
+	u8 data[512];
+	u32 round, i;
+
+	(void)state;
+	add_there(plain, XVM_DEV_TRUSTED);
+	drv_blk_start(&blk, &drv, 1, 1, ALL_FEATURES);
+	for (round = 0; round < 10; round++) {
+		fill(round & 1 ? VIRTIO_BLK_T_OUT : VIRTIO_BLK_T_IN);
+		assert_int_equal(drv_set_status(&drv, 1, 0), 0);
+		/* Nothing may touch the memory any more. */
+		memset(blk.base, (int)round, 1 << 20);
+		usleep(2000);
+		for (i = 0; i < 1 << 20; i += 4096)
+			assert_int_equal(blk.base[i], round);
+		drv.used[1] = 0;
+		drv_blk_restart(&blk, ALL_FEATURES);
+		assert_int_equal(drv_blk_do(&blk, VIRTIO_BLK_T_IN, 1, data, 512), VIRTIO_BLK_S_OK);
+	}
+}
+
+static void test_areas_come_and_go(void **state)
+{
+	u32 round, len;
+	u8 status;
+
+	(void)state;
+	add_there(plain, XVM_DEV_TRUSTED);
+	drv_blk_start(&blk, &drv, 1, 1, ALL_FEATURES);
+	for (round = 0; round < 8; round++) {
+		rig_area_new(&rig, 10 + round, 16);
+		assert_int_equal(drv_area_add(&drv, 10 + round, 1, 16), XVM_STATUS_OK);
+		fill(VIRTIO_BLK_T_IN);
+		assert_int_equal(drv_area_del(&drv, 10 + round), XVM_STATUS_OK);
+		while (blk.busy) {
+			drv_blk_reap(&blk, &status, &len);
+			assert_int_equal(status, VIRTIO_BLK_S_OK);
+		}
+	}
+}
+
+static void test_remove_under_io(void **state)
+{
+	(void)state;
+	add_there(plain, XVM_DEV_TRUSTED);
+	drv_blk_start(&blk, &drv, 1, 1, ALL_FEATURES);
+	fill(VIRTIO_BLK_T_OUT);
+	rig_del(&rig, 1, true);
+	DRV_UNTIL(&drv, rig.state[1] == XVM_DEV_GONE);
+	DRV_UNTIL(&drv, drv.device_state[1] == VIRTIO_MSG_DEVICE_REMOVED);
+	assert_int_equal(drv_area_del(&drv, 1), XVM_STATUS_OK);
+	assert_int_equal(drv_release(&drv, 1), XVM_STATUS_OK);
+	/* The server saw the end of it, and no rule broken. */
+	assert_int_equal(waitpid(server, &(int){ 0 }, 0), server);
+	drv.device_state[1] = 0;
+	rig.state[1] = 0;
+	add_there(plain, XVM_DEV_TRUSTED);
+	drv_blk_start(&blk, &drv, 1, 2, ALL_FEATURES);
+	assert_int_equal(drv_blk_do(&blk, VIRTIO_BLK_T_FLUSH, 0, NULL, 0), VIRTIO_BLK_S_OK);
+}
+
+static void test_stop_under_io(void **state)
+{
+	(void)state;
+	add_there(plain, XVM_DEV_TRUSTED);
+	drv_blk_start(&blk, &drv, 1, 1, ALL_FEATURES);
+	fill(VIRTIO_BLK_T_OUT);
+}
+
+static int start_kept(void **state)
+{
+	rig_keep_fd = memfd_create("keep", MFD_CLOEXEC);
+	assert_return_code(ftruncate(rig_keep_fd, XVM_KEEP_BYTES), errno);
+	return start(state);
+}
+
+static int stop_kept(void **state)
+{
+	stop(state);
+	close(rig_keep_fd);
+	rig_keep_fd = -1;
+	return 0;
+}
+
+/* A server that has seen the end of its connection has ended the I/O of it. Then another one serves another worker. */
+static void succeed(void)
+{
+	rig_kill(&rig);
+	assert_int_equal(waitpid(server, NULL, 0), server);
+	drv.device_state[1] = 0;
+	drv_join_again(&drv);
+	add_there(plain, XVM_DEV_TRUSTED);
+	assert_int_equal(drv_area_add(&drv, 1, 1, DRV_BLK_AREA_PAGES), XVM_STATUS_OK);
+	drv_set_status(&drv, 1, XVM_S_ACKNOWLEDGE);
+	drv_set_status(&drv, 1, XVM_S_ACKNOWLEDGE | XVM_S_DRIVER);
+	drv_set_features(&drv, 1, blk.features);
+	assert_true(drv_set_status(&drv, 1, 11) & XVM_S_FEATURES_OK);
+	drv_set_vqueue(&drv, 1, &blk.vq.config);
+	assert_int_equal(drv_keep_queue(&drv, 1, 0, 0), XVM_STATUS_OK);
+	assert_true(drv_set_status(&drv, 1, 15) & XVM_S_DRIVER_OK);
+	drv_vq_force_kick(&blk.vq);
+}
+
+/* What was in flight is sent again, each request comes back once, and nothing is lost. */
+static void test_worker_dies(void **state)
+{
+	u32 i, n, len, slot;
+	u8 status;
+	int s;
+
+	(void)state;
+	add_there(plain, XVM_DEV_TRUSTED);
+	start_io();
+	for (i = 0; i < 8; i++) {
+		while ((s = drv_blk_slot(&blk)) >= 0)
+			submit_random((u32)s);
+		drv_vq_kick(&blk.vq);
+		for (n = rnd(12); n; n--) {
+			slot = drv_blk_reap(&blk, &status, &len);
+			check_done(slot, status, len);
+		}
+		succeed();
+	}
+	while (blk.busy) {
+		slot = drv_blk_reap(&blk, &status, &len);
+		check_done(slot, status, len);
+	}
+	check_image();
+	random_io(200);
+	check_image();
+}
+
+static void test_other_type(void **state)
+{
+	struct vfio_server how = plain;
+
+	(void)state;
+	how.image = image;
+	add_with(1, VIRTIO_ID_NET, 0, start_server(how));
+	RIG_UNTIL(&rig, rig.state[1] == XVM_DEV_GONE);
+	assert_string_equal(rig.last_log, "device 1: server has a device of type 2, not 1");
+}
+
+static void test_twin_lies(void **state)
+{
+	struct vfio_server how = plain;
+
+	(void)state;
+	how.twin = false;
+	how.twin_lies = true;
+	add(how, 0);
+	RIG_UNTIL(&rig, rig.state[1] == XVM_DEV_GONE);
+	assert_string_equal(rig.last_log, "device 1: server accepts a second socket and does not send just that");
+	reap_server();
+	rig.state[1] = 0;
+	add(how, XVM_DEV_ONE_SOCKET);
+	RIG_UNTIL(&rig, rig.state[1] == XVM_DEV_GONE);
+	assert_string_equal(rig.last_log, "device 1: server accepts a second socket that was not offered");
+}
+
+/* ---- what a server can do, and when ---- */
+
+static void other_works(void)
+{
+	u8 data[4096];
+
+	memset(data, (int)rnd(256), sizeof(data));
+	assert_int_equal(drv_blk_do(&other, VIRTIO_BLK_T_OUT, 8 * rnd(100), data, sizeof(data)), VIRTIO_BLK_S_OK);
+}
+
+static void add_other(void)
+{
+	rig_add_blk(&rig, OTHER, other_image, IMAGE_BYTES, 0);
+	DRV_UNTIL(&drv, drv.device_state[OTHER] == VIRTIO_MSG_DEVICE_READY);
+	drv_blk_start(&other, &drv, OTHER, 20, ALL_FEATURES);
+}
+
+static double seconds(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+/* The guest never hears of the device; whoever asked for it hears why; in time. */
+static void absent(enum vfio_server_phase at, enum vfio_server_act act)
+{
+	struct vfio_server how = plain;
+	double began = seconds();
+	u32 logs = rig.logs;
+
+	how.at = at;
+	how.act = act;
+	rig.state[1] = 0;
+	add(how, XVM_DEV_TRUSTED);
+	while (rig.state[1] != XVM_DEV_GONE) {
+		other_works();
+		drv_poll(&drv, 5);
+		assert_true(seconds() - began < 20);
+	}
+	assert_int_equal(drv.device_state[1], 0);
+	assert_true(rig.logs > logs);
+	printf("# phase %d act %d: %s\n", at, act, rig.last_log);
+	other_works();
+	reap_server();
+}
+
+static void test_fails_before(void **state)
+{
+	static const enum vfio_server_phase phases[] = { AT_VERSION, AT_INFO, AT_REGION, AT_IRQ, AT_RESET, AT_READ, AT_DOWN };
+	static const enum vfio_server_act acts[] = { DO_DIE, DO_REFUSE, DO_GARBAGE, DO_STRANGER };
+	u32 i, k;
+
+	(void)state;
+	add_other();
+	for (i = 0; i < XVM_ARRAY_SIZE(phases); i++)
+		for (k = 0; k < XVM_ARRAY_SIZE(acts); k++)
+			absent(phases[i], acts[k]);
+	absent(AT_INFO, DO_LONG);
+	absent(AT_INFO, DO_TWICE);
+	absent(AT_VERSION, DO_DESCRIPTORS);
+	absent(AT_READ, DO_FLOOD);
+	absent(AT_READ, DO_HANG);
+}
+
+/* It can be started, says NEEDS_RESET again, and can be removed. */
+static void stays_broken(void)
+{
+	drv.configs[1] = 0;
+	drv_blk_restart(&blk, ALL_FEATURES);
+	DRV_UNTIL(&drv, drv.configs[1]);
+	assert_true(drv.config[1].device_status & XVM_S_NEEDS_RESET);
+	other_works();
+	rig_del(&rig, 1, true);
+	DRV_UNTIL(&drv, rig.state[1] == XVM_DEV_GONE);
+	DRV_UNTIL(&drv, drv.device_state[1] == VIRTIO_MSG_DEVICE_REMOVED);
+	assert_int_equal(drv_area_del(&drv, 1), XVM_STATUS_OK);
+	assert_int_equal(drv_release(&drv, 1), XVM_STATUS_OK);
+}
+
+/*
+ * The device is up, or about to be, under random I/O. It then says NEEDS_RESET, what it answered is true, a reset
+ * is answered, and it does not come up again; it can be removed.
+ */
+static void breaks(enum vfio_server_phase at, enum vfio_server_act act, u32 count, u32 flags)
+{
+	struct vfio_server how = plain;
+	double began = seconds();
+	u32 len, slot;
+	int head, s;
+
+	how.at = at;
+	how.act = act;
+	how.count = count;
+	assert_return_code(ftruncate(image, 0) | ftruncate(image, IMAGE_BYTES), errno);
+	rig.state[1] = 0;
+	drv.device_state[1] = 0;
+	drv.configs[1] = 0;
+	add_there(how, flags);
+	start_io();
+	while (!drv.configs[1]) {
+		while ((s = drv_blk_slot(&blk)) >= 0)
+			submit_random((u32)s);
+		drv_vq_kick(&blk.vq);
+		while ((head = drv_vq_get(&blk.vq, &len)) >= 0) {
+			slot = (u32)blk.slot_of[head];
+			blk.busy &= ~(1u << slot);
+			check_done(slot, drv_blk_status(&blk, slot), len);
+		}
+		other_works();
+		drv_poll(&drv, 5);
+		assert_true(seconds() - began < 30);
+	}
+	assert_true(drv.config[1].device_status & XVM_S_NEEDS_RESET);
+	RIG_UNTIL(&rig, rig.state[1] == XVM_DEV_BROKEN);
+	reap_server();
+	check_image();
+	assert_int_equal(drv_set_status(&drv, 1, 0), 0);
+	stays_broken();
+}
+
+
+/* Area ids rest for a while before they may come again, so that each case is a worker of its own. */
+static void test_dies_at_start(void **state)
+{
+	(void)state;
+	add_other();
+	breaks(AT_FEATURES, DO_DIE, 0, XVM_DEV_TRUSTED);
+}
+
+static void test_refuses_queue(void **state)
+{
+	(void)state;
+	add_other();
+	breaks(AT_QUEUE, DO_REFUSE, 0, XVM_DEV_TRUSTED);
+}
+
+static void test_garbage_at_driver_ok(void **state)
+{
+	(void)state;
+	add_other();
+	breaks(AT_DRIVER_OK, DO_GARBAGE, 0, 0);
+}
+
+static void test_dies_at_map(void **state)
+{
+	(void)state;
+	add_other();
+	breaks(AT_MAP, DO_DIE, 2, XVM_DEV_TRUSTED);
+}
+
+static void test_dies_at_request(void **state)
+{
+	(void)state;
+	add_other();
+	breaks(AT_REQUEST, DO_DIE, 150, XVM_DEV_TRUSTED);
+}
+
+static void test_dies_at_data(void **state)
+{
+	(void)state;
+	add_other();
+	breaks(AT_DATA, DO_DIE, 100, 0);
+}
+
+static void test_dies_at_used(void **state)
+{
+	(void)state;
+	add_other();
+	breaks(AT_USED, DO_DIE, 77, XVM_DEV_TRUSTED);
+}
+
+static void test_floods(void **state)
+{
+	(void)state;
+	add_other();
+	breaks(AT_DATA, DO_FLOOD, 10, XVM_DEV_TRUSTED);
+}
+
+static void test_hangs(void **state)
+{
+	struct vfio_server how = plain;
+	double began;
+
+	(void)state;
+	add_other();
+	how.at = AT_REQUEST;
+	how.act = DO_HANG;
+	add_there(how, XVM_DEV_TRUSTED);
+	start_io();
+	fill(VIRTIO_BLK_T_IN);
+	for (began = seconds(); seconds() - began < 1;)
+		other_works();
+	/* A slow request is none that failed. A reset needs the server's word, for which there is a limit. */
+	assert_int_equal(blk.busy, 0xffff);
+	drv.patience_ms = 30000;
+	assert_int_equal(drv_set_status(&drv, 1, 0), 0);
+	drv.patience_ms = 0;
+	other_works();
+	stays_broken();
+}
+
+static void test_lies_head(void **state)
+{
+	(void)state;
+	add_other();
+	breaks(AT_USED, DO_USED_HEAD, 20, XVM_DEV_TRUSTED);
+}
+
+static void test_lies_length(void **state)
+{
+	(void)state;
+	add_other();
+	breaks(AT_USED, DO_USED_LEN, 20, XVM_DEV_TRUSTED);
+}
+
+static void test_lies_index(void **state)
+{
+	(void)state;
+	add_other();
+	breaks(AT_USED, DO_USED_IDX, 20, XVM_DEV_TRUSTED);
+}
+
+#define CASE(f) cmocka_unit_test_setup_teardown(f, start, stop)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(test_mapped), CASE(test_mapped_one_socket), CASE(test_not_offered), CASE(test_indirect),
+		CASE(test_messages), CASE(test_messages_one_socket), CASE(test_messages_beside_mapping),
+		CASE(test_doorbell_memory), CASE(test_intx), CASE(test_small_queue), CASE(test_random_numbers),
+		CASE(test_grows), cmocka_unit_test_setup_teardown(test_worker_dies, start_kept, stop_kept),
+		CASE(test_reset_under_io), CASE(test_areas_come_and_go),
+		CASE(test_remove_under_io), CASE(test_stop_under_io), CASE(test_other_type), CASE(test_twin_lies),
+		CASE(test_fails_before), CASE(test_dies_at_start), CASE(test_refuses_queue),
+		CASE(test_garbage_at_driver_ok), CASE(test_dies_at_map), CASE(test_dies_at_request),
+		CASE(test_dies_at_data), CASE(test_dies_at_used), CASE(test_floods), CASE(test_hangs),
+		CASE(test_lies_head), CASE(test_lies_length), CASE(test_lies_index),
+	};
+
+	/* The server's side is the same in both dialects. */
+	const struct CMUnitTest in_draft[] = { CASE(test_mapped), CASE(test_grows), CASE(test_dies_at_data) };
+
+	return RIG_RUN_IN(XVM_DIALECT_PR28, tests) + RIG_RUN_IN(XVM_DIALECT_DRAFT2026, in_draft);
+}
