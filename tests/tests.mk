@@ -1,6 +1,7 @@
 # Tests. One cmocka program per tests/unit/*_test.c and tests/loop/*_test.c, one libFuzzer target per tests/fuzz/*_fuzz.c;
 # comments near the top of a program say what it needs (see tests/rules). tests/run runs and counts.
 include tests/hostile/hostile.mk
+include tests/remote/remote.mk
 include tests/model/model.mk
 UNIT_SRC := $(sort $(wildcard tests/unit/*_test.c))
 LOOP_SRC := $(sort $(wildcard tests/loop/*_test.c))

@@ -145,6 +145,7 @@ static const u16 device_ids[] = {
 	[XVM_KIND_BLK] = VIRTIO_ID_BLOCK,
 	[XVM_KIND_RNG] = VIRTIO_ID_RNG,
 	[XVM_KIND_VHOST_USER] = 0,	/* its description says */
+	[XVM_KIND_VFIO_USER] = 0,	/* whatever the server has */
 };
 
 static void add_device(struct xvm_disk *disk, const struct fdset *fds)
@@ -154,6 +155,7 @@ static void add_device(struct xvm_disk *disk, const struct fdset *fds)
 		.device_id = device_ids[disk->image.spec.kind],
 		.flags = (disk->request.read_only ? XVM_DEV_READ_ONLY : 0) |
 			 (disk->discard ? XVM_DEV_DISCARD : 0) |
+			 (disk->image.spec.trusted ? XVM_DEV_TRUSTED : 0) |
 			 (disk->image.direct ? XVM_DEV_DIRECT : 0) | (disk->image.id.block ? XVM_DEV_BLOCK : 0),
 		.capacity_bytes = disk->image.bytes,
 		.mem_align = disk->image.direct ? disk->image.mem_align : 0,
@@ -163,6 +165,8 @@ static void add_device(struct xvm_disk *disk, const struct fdset *fds)
 	memcpy(msg.serial, disk->vdev, sizeof(msg.serial));
 	if (disk->image.spec.kind == XVM_KIND_VHOST_USER)
 		xvm_server_describe(&disk->image.spec, &msg);
+	if (disk->image.spec.kind == XVM_KIND_VFIO_USER)
+		msg.backend = XVM_BACKEND_VFIO_USER;
 	disk->in_worker = true;
 	xvm_daemon_settle_later(disk->guest->daemon);
 	xvm_worker_add_device(disk->guest->worker, &msg, fds);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "opener.h"
 #include "server.h"
+#include "vfio_user.h"
 #include <event2/event.h>
 #include <signal.h>
 #include <stdio.h>
@@ -55,6 +56,8 @@ static void __attribute__((noreturn)) child_main(int sock, const struct xvm_imag
 	if (!opened.err && opened.image.spec.kind == XVM_KIND_VHOST_USER)
 		opened.err = want_fds ? xvm_server_open(&opened.image.spec, &fds, opened.why) :
 					xvm_server_check(&opened.image.spec, opened.why);
+	if (!opened.err && opened.image.spec.kind == XVM_KIND_VFIO_USER)
+		opened.err = xvm_vfio_user_open(opened.image.spec.path, !want_fds, &fds, opened.why);
 	fdsock_send(3, &opened, sizeof(opened), fds.fd, want_fds && !opened.err ? fds.count : 0, true);
 	_exit(0);
 }

@@ -7,6 +7,7 @@ static const char *const kind_name[] = {
 	[XVM_KIND_BLK] = "disk",
 	[XVM_KIND_RNG] = "rng",
 	[XVM_KIND_VHOST_USER] = "vhost-user",
+	[XVM_KIND_VFIO_USER] = "vfio-user",
 };
 
 /* Types of virtio devices by the words of this project, and how many queues such a device has if nobody says. */
@@ -21,10 +22,11 @@ static const struct {
 
 #define DISK (1u << XVM_KIND_BLK)
 #define SERVED (1u << XVM_KIND_VHOST_USER)
+#define VFIO (1u << XVM_KIND_VFIO_USER)
 #define ANY ~0u
 
 enum key { KEY_TYPE, KEY_NAME, KEY_VDEV, KEY_PATH, KEY_FORMAT, KEY_ACCESS, KEY_DISCARD, KEY_NO_DISCARD, KEY_DEVICE,
-	   KEY_QUEUES, KEY_TAG, KEY_SOCKET, KEY_SERVER, KEY_TARGET, NUM_KEYS };
+	   KEY_QUEUES, KEY_TAG, KEY_TRUSTED, KEY_SOCKET, KEY_SERVER, KEY_TARGET, NUM_KEYS };
 
 struct parse {
 	struct xvm_spec *spec;
@@ -179,6 +181,13 @@ static const char *take_socket(struct xvm_spec *spec, const char *value, size_t 
 	return take_path(spec, value, len) ? "socket= is no absolute path of at most 1023 printable bytes" : NULL;
 }
 
+static const char *take_trusted(struct xvm_spec *spec, const char *value, size_t len)
+{
+	(void)len;
+	spec->trusted = true;
+	return value ? "trusted takes no value" : NULL;
+}
+
 static const char *take_server(struct xvm_spec *spec, const char *value, size_t len)
 {
 	spec->command = true;
@@ -228,6 +237,19 @@ static void put_tag(const struct xvm_spec *spec, char *item, size_t bytes)
 		snprintf(item, bytes, "tag=%s", spec->tag);
 }
 
+static void put_trusted(const struct xvm_spec *spec, char *item, size_t bytes)
+{
+	if (spec->trusted)
+		snprintf(item, bytes, "trusted");
+}
+
+/* Where put_server does not do it. */
+static void put_socket(const struct xvm_spec *spec, char *item, size_t bytes)
+{
+	if (VFIO & 1u << spec->kind)
+		snprintf(item, bytes, "socket=%s", spec->path);
+}
+
 static void put_server(const struct xvm_spec *spec, char *item, size_t bytes)
 {
 	snprintf(item, bytes, "%s=%s", spec->command ? "server" : "socket", spec->path);
@@ -259,7 +281,8 @@ static const struct {
 	[KEY_DEVICE] = { "device", SERVED, true, false, KEY_DEVICE, take_device, put_device },
 	[KEY_QUEUES] = { "queues", SERVED, true, false, KEY_QUEUES, take_queues, put_queues },
 	[KEY_TAG] = { "tag", SERVED, true, false, KEY_TAG, take_tag, put_tag },
-	[KEY_SOCKET] = { "socket", SERVED, true, false, KEY_SERVER, take_socket, NULL },
+	[KEY_TRUSTED] = { "trusted", VFIO, true, true, KEY_TRUSTED, take_trusted, put_trusted },
+	[KEY_SOCKET] = { "socket", SERVED | VFIO, true, false, KEY_SERVER, take_socket, put_socket },
 	[KEY_SERVER] = { "server", SERVED, true, false, KEY_SERVER, take_server, put_server },
 	[KEY_TARGET] = { "target", DISK, true, false, KEY_PATH, take_path, put_target },
 };
@@ -439,6 +462,8 @@ static int check_whole(struct parse *p)
 	}
 	if (spec->kind == XVM_KIND_BLK && !spec->path[0])
 		return fault_at(p, p->text + p->seen[KEY_TYPE] - 1, "type=disk needs path=");
+	if (spec->kind == XVM_KIND_VFIO_USER && !spec->path[0])
+		return fault_at(p, p->text + p->seen[KEY_TYPE] - 1, "type=vfio-user needs socket=");
 	if (p->seen[KEY_DISCARD] && spec->read_only)
 		return fault_at(p, p->text + p->seen[KEY_DISCARD] - 1, "discard on a disk with access=ro");
 	spec->discard = spec->kind == XVM_KIND_BLK && !spec->read_only && !p->seen[KEY_NO_DISCARD];

@@ -27,21 +27,24 @@ enum xvm_device_kind {
 	XVM_KIND_BLK,
 	XVM_KIND_RNG,
 	XVM_KIND_VHOST_USER,
+	XVM_KIND_VFIO_USER,
 };
 
-/* "disk", "rng", "vhost-user" */
+/* "disk", "rng", "vhost-user", "vfio-user" */
 const char *xvm_kind_name(enum xvm_device_kind kind);
 
 struct xvm_spec {
 	enum xvm_device_kind kind;
 	char name[XVM_NAME_MAX + 1];	/* empty: not said */
-	char path[XVM_TARGET_BYTES];	/* disk: the image; vhost-user: the socket, or the program with its arguments; else empty */
+	char path[XVM_TARGET_BYTES];	/* disk: the image; vhost-user: the socket, or the program with its arguments;
+					 * vfio-user: the socket; else empty */
 	bool read_only;
 	bool discard;			/* disk: discard may reach the image */
 	u16 device_id;			/* vhost-user: virtio device type */
 	u8 queues;			/* vhost-user */
 	bool command;			/* vhost-user: path is a program that is started */
 	char tag[XVM_TAG_MAX + 1];	/* vhost-user, device=fs */
+	bool trusted;			/* vfio-user: the server may map the areas of the device */
 };
 
 /* What is wrong, and where: at counts bytes of the text. */

@@ -48,7 +48,7 @@ static void test_list_bad(void **state)
 		{ "type=rng,", 9, "nothing between two commas" },
 		{ "path=/x", 0, "type= is missing" },
 		{ "type=disk", 0, "needs path=" },
-		{ "type=ring", 5, "none of disk, rng" },
+		{ "type=ring", 5, "none of disk, rng, vhost-user, vfio-user" },
 		{ "type=rng, colour=red", 10, "unknown key; known are type, name" },
 		{ "type=rng,path=/x", 9, "path is only for type=disk" },
 		{ "type=rng,vdev=xvdb", 9, "vdev is only for type=disk" },
@@ -76,6 +76,13 @@ static void test_list_bad(void **state)
 		{ "type=vhost-user,device=disk,socket=/s,server=/p", 38, "twice" },
 		{ "type=vhost-user,device=disk,path=/s", 28, "only for type=disk" },
 		{ "type=rng,hello", 9, "not key=value" },
+		{ "type=vfio-user", 0, "type=vfio-user needs socket=" },
+		{ "type=vfio-user,socket=x", 22, "socket= is no absolute path" },
+		{ "type=vfio-user,path=/x", 15, "path is only for type=disk" },
+		{ "type=vfio-user,trusted=1,socket=/x", 23, "trusted takes no value" },
+		{ "type=vfio-user,trusted,socket=/x,trusted", 33, "twice" },
+		{ "type=rng,trusted", 9, "trusted is only for type=vfio-user" },
+		{ "type=rng,socket=/x", 9, "socket is only for type=vhost-user or vfio-user" },
 		{ "type=rng,name=12", 14, "name=" },
 		{ "type=rng,name=a b", 14, "name=" },
 		{ "type=rng,name=a23456789012345678901", 14, "name=" },
@@ -110,6 +117,7 @@ static void test_print(void **state)
 		"type=vhost-user,name=d,device=disk,queues=1,socket=/run/d.sock",
 		"type=vhost-user,device=fs,queues=2,tag=share,server=/usr/bin/p --fd=%fd -o source=/a,b",
 		"type=vhost-user,device=40,queues=3,socket=/s",
+		"type=vfio-user,socket=/run/x.sock", "type=vfio-user,name=d,trusted,socket=/x",
 	};
 	char text[XVM_SPEC_MAX_BYTES];
 	struct xvm_spec_fault fault;

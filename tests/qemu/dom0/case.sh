@@ -37,6 +37,12 @@ io_loop_end()
 {
 	in_guest $1 400 'n=$(wc -l < /run/loops); wait_until 300 sh -c "[ -e /run/bad ] || [ \$(wc -l < /run/loops) -gt $n ]"; touch /run/end; wait_until 90 test -e /run/ended; echo "fio rounds: $(wc -l < /run/loops)"; cat /run/bad 2>/dev/null; [ -e /run/ended ] && [ ! -e /run/bad ] && [ $(wc -l < /run/loops) -gt $n ] && check_sums'
 }
+# device_row TYPE SERVER GUEST_TYPE DIALECT WHAT BYTES: a row of build/report/devices.json for what was just seen to work.
+device_row()
+{
+	[ -e $OUT/devices.kv ] || { echo "dom0 xen $(xl info | awk '$1 == "xen_version" { print $3 }')"; echo "dom0 linux $(uname -r)"; } > $OUT/devices.kv
+	printf '%s\t%s\t%s\t%s\t%s\t%s\tpass\n' "$@" >> $OUT/devices.kv
+}
 # What xvmsgd has said.
 daemon_log() { cat /var/log/xvmsgd.log 2>/dev/null; }
 # refused TEXT NAME: xl create fails soon, the reason is in xl's output or in the daemon's log.
