@@ -262,6 +262,8 @@ static void client_failed(void *arg, const char *why)
 	xvm_vdev_hold(dev->vdev);
 	if (dev->vdev->status)
 		xvm_vdev_broken(dev->vdev, why);
+	else
+		dev->vdev->ops->state(dev->vdev, XVM_DEV_BROKEN, why);	/* no driver is there to be told */
 	end_all(dev);
 	xvm_vdev_release(dev->vdev);
 }

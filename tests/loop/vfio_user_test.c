@@ -621,6 +621,10 @@ static void breaks(enum vfio_server_phase at, enum vfio_server_act act, u32 coun
 	drv.configs[1] = 0;
 	add_there(how, flags);
 	start_io();
+	if (at == AT_MAP) {
+		rig_area_new(&rig, 10, 16);
+		assert_int_equal(drv_area_add(&drv, 10, 1, 16), XVM_STATUS_OK);
+	}
 	while (!drv.configs[1]) {
 		while ((s = drv_blk_slot(&blk)) >= 0)
 			submit_random((u32)s);
@@ -669,7 +673,7 @@ static void test_dies_at_map(void **state)
 {
 	(void)state;
 	add_other();
-	breaks(AT_MAP, DO_DIE, 2, XVM_DEV_TRUSTED);
+	breaks(AT_MAP, DO_DIE, 3, XVM_DEV_TRUSTED);	/* the rings, the first area, one more */
 }
 
 static void test_dies_at_request(void **state)
@@ -723,6 +727,23 @@ static void test_hangs(void **state)
 	stays_broken();
 }
 
+/* Before any driver: who asked for the device is told at once, a driver when it comes. */
+static void test_dies_unused(void **state)
+{
+	(void)state;
+	add_other();
+	add_there(plain, XVM_DEV_TRUSTED);
+	kill(server, SIGKILL);
+	RIG_UNTIL(&rig, rig.state[1] == XVM_DEV_BROKEN);
+	reap_server();
+	assert_int_equal(drv_status(&drv, 1), 0);
+	drv.configs[1] = 0;
+	drv_blk_start(&blk, &drv, 1, 1, ALL_FEATURES);
+	DRV_UNTIL(&drv, drv.configs[1]);
+	assert_true(drv.config[1].device_status & XVM_S_NEEDS_RESET);
+	other_works();
+}
+
 static void test_lies_head(void **state)
 {
 	(void)state;
@@ -758,7 +779,7 @@ int main(void)
 		CASE(test_fails_before), CASE(test_dies_at_start), CASE(test_refuses_queue),
 		CASE(test_garbage_at_driver_ok), CASE(test_dies_at_map), CASE(test_dies_at_request),
 		CASE(test_dies_at_data), CASE(test_dies_at_used), CASE(test_floods), CASE(test_hangs),
-		CASE(test_lies_head), CASE(test_lies_length), CASE(test_lies_index),
+		CASE(test_dies_unused), CASE(test_lies_head), CASE(test_lies_length), CASE(test_lies_index),
 	};
 
 	/* The server's side is the same in both dialects. */
