@@ -27,7 +27,7 @@ int vfio_queues_new(struct vfio_dev *dev)
 		if (!q)
 			return -ENOMEM;
 		q->notify_bar = virtio_pci_notify_place(&dev->pci, i, &q->notify_off);
-		q->notify_mem = vfu_client_mapped(&dev->client, q->notify_bar, q->notify_off, 2);
+		q->notify_mem = vfu_client_mapped(&dev->client, q->notify_bar, q->notify_off, 2, dev->trusted);
 		if ((uintptr_t)q->notify_mem & 1)
 			q->notify_mem = NULL;
 	}

@@ -279,8 +279,14 @@ static const char *read_done(void *arg, u64 tag, struct vfu_msg *reply)
 	void *dst = read->dst;
 
 	read->dst = NULL;
-	if (reply->error)
+	if (reply->error && !read->refused)
 		return refused(c, reply);
+	if (read->refused)
+		*read->refused = reply->error;
+	if (reply->error) {
+		one_done(c);
+		return NULL;
+	}
 	if (vfu_get_access(reply->body, reply->bytes, &said) || !same_access(&said, &read->access) ||
 	    reply->bytes != VFU_ACCESS_BYTES + said.count)
 		return nonsense(c, reply);
@@ -289,12 +295,11 @@ static const char *read_done(void *arg, u64 tag, struct vfu_msg *reply)
 	return NULL;
 }
 
-static const char *write_done(void *arg, u64 tag, struct vfu_msg *reply)
+static const char *write_done(void *arg, u64 may_refuse, struct vfu_msg *reply)
 {
 	struct vfu_client *c = arg;
 
-	(void)tag;
-	if (reply->error)
+	if (reply->error && !may_refuse)
 		return refused(c, reply);
 	one_done(c);
 	return NULL;
@@ -310,7 +315,7 @@ static const char *notify_done(void *arg, u64 tag, struct vfu_msg *reply)
 	return NULL;
 }
 
-void vfu_client_read(void *client, u32 region, u64 off, void *dst, u32 len)
+void vfu_client_try_read(void *client, u32 region, u64 off, void *dst, u32 len, bool *refused)
 {
 	struct vfu_client *c = client;
 	u8 body[VFU_ACCESS_BYTES];
@@ -325,10 +330,16 @@ void vfu_client_read(void *client, u32 region, u64 off, void *dst, u32 len)
 		return;
 	}
 	c->read[i].dst = dst;
+	c->read[i].refused = refused;
 	c->read[i].access = (struct vfu_access){ .offset = off, .region = region, .count = len };
 	vfu_put_access(body, &c->read[i].access);
 	c->posted++;
 	call(c, VFU_REGION_READ, body, sizeof(body), read_done, i);
+}
+
+void vfu_client_read(void *client, u32 region, u64 off, void *dst, u32 len)
+{
+	vfu_client_try_read(client, region, off, dst, len, NULL);
 }
 
 static void write_region(struct vfu_client *c, u32 region, u64 off, const void *src, u32 len, vfu_done done, u64 tag)
@@ -340,14 +351,22 @@ static void write_region(struct vfu_client *c, u32 region, u64 off, const void *
 	vfu_conn_call(c->conn, VFU_REGION_WRITE, body, sizeof(body), src, len, NULL, 0, done, tag, c->now_ms);
 }
 
-void vfu_client_write(void *client, u32 region, u64 off, const void *src, u32 len)
+static void post_write(struct vfu_client *c, u32 region, u64 off, const void *src, u32 len, bool may_refuse)
 {
-	struct vfu_client *c = client;
-
 	if (vfu_client_dead(c))
 		return;
 	c->posted++;
-	write_region(c, region, off, src, len, write_done, 0);
+	write_region(c, region, off, src, len, write_done, may_refuse);
+}
+
+void vfu_client_write(void *client, u32 region, u64 off, const void *src, u32 len)
+{
+	post_write(client, region, off, src, len, false);
+}
+
+void vfu_client_try_write(void *client, u32 region, u64 off, const void *src, u32 len)
+{
+	post_write(client, region, off, src, len, true);
 }
 
 u64 vfu_client_size(void *client, u32 region)
@@ -386,15 +405,15 @@ static bool may_map(const struct vfu_region *r, u64 off, u32 len)
 }
 
 /* A file that its owner can cut short would be a signal to us where it has ended: the server must not be able to. */
-static bool cannot_shrink(int fd, u64 to)
+static bool will_not_shrink(int fd, u64 to, bool trusted)
 {
-	int seals = fcntl(fd, F_GET_SEALS);
+	int seals = trusted ? F_SEAL_SHRINK : fcntl(fd, F_GET_SEALS);
 	struct stat st;
 
-	return seals >= 0 && seals & F_SEAL_SHRINK && !fstat(fd, &st) && (u64)st.st_size >= to;
+	return seals >= 0 && seals & F_SEAL_SHRINK && !fstat(fd, &st) && S_ISREG(st.st_mode) && (u64)st.st_size >= to;
 }
 
-u8 *vfu_client_mapped(struct vfu_client *c, u32 region, u64 off, u32 len)
+u8 *vfu_client_mapped(struct vfu_client *c, u32 region, u64 off, u32 len, bool trusted)
 {
 	struct vfu_client_region *r = &c->region[region];
 	u64 at = off & ~(u64)(PAGE - 1), bytes = (off + len - at + PAGE - 1) & ~(u64)(PAGE - 1);
@@ -406,7 +425,7 @@ u8 *vfu_client_mapped(struct vfu_client *c, u32 region, u64 off, u32 len)
 	if (r->map)
 		return off >= r->map_at && xvm_range_ok(off - r->map_at, len, r->map_bytes) ?
 		       r->map + (off - r->map_at) : NULL;
-	if (!cannot_shrink(r->fd, r->info.offset + at + bytes))
+	if (!will_not_shrink(r->fd, r->info.offset + at + bytes, trusted))
 		return NULL;
 	map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, r->fd, (off_t)(r->info.offset + at));
 	if (map == MAP_FAILED)

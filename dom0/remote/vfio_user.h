@@ -43,6 +43,7 @@ struct vfu_client_region {
 struct vfu_client_read {
 	void *dst;		/* NULL: free */
 	struct vfu_access access;
+	bool *refused;		/* NULL: it must not be */
 };
 
 struct vfu_client {
@@ -75,14 +76,16 @@ void vfu_client_tick(struct vfu_client *client, u64 now_ms);
 /* Posted, in order. dst stays the caller's until settled; these have the types that virtio_pci.h wants. */
 void vfu_client_read(void *client, u32 region, u64 off, void *dst, u32 len);
 void vfu_client_write(void *client, u32 region, u64 off, const void *src, u32 len);
+void vfu_client_try_read(void *client, u32 region, u64 off, void *dst, u32 len, bool *refused);
+void vfu_client_try_write(void *client, u32 region, u64 off, const void *src, u32 len);
 u64 vfu_client_size(void *client, u32 region);
 /* A write that is not waited for by settled, but told by notified. */
 void vfu_client_notify(struct vfu_client *client, u32 region, u64 off, u16 value, u32 tag);
 /*
  * These bytes of a region as memory, if the server lets us and cannot take them
- * back; else NULL, and a write is the way.
+ * back, or is trusted not to; else NULL, and a write is the way.
  */
-u8 *vfu_client_mapped(struct vfu_client *client, u32 region, u64 off, u32 len);
+u8 *vfu_client_mapped(struct vfu_client *client, u32 region, u64 off, u32 len, bool trusted);
 
 /* Interrupt start of this index triggers fd, from now on. */
 void vfu_client_set_irq(struct vfu_client *client, u32 index, u32 start, int fd);

@@ -178,6 +178,8 @@ static void pci_done(void *arg, const char *why)
 static const struct virtio_pci_ops pci_ops = {
 	.read = vfu_client_read,
 	.write = vfu_client_write,
+	.try_read = vfu_client_try_read,
+	.try_write = vfu_client_try_write,
 	.size = vfu_client_size,
 	.done = pci_done,
 };

@@ -203,18 +203,37 @@ void virtio_pci_reset(struct virtio_pci *pci)
 
 /* ---- configuration ---- */
 
+/*
+ * Word by word: some functions take no more at once. Their capability may promise more than there is,
+ * too: the first word that is refused is the end.
+ */
 static void post_config(struct virtio_pci *pci)
 {
+	u32 off, step;
+
 	read_common(pci, VIRTIO_PCI_COMMON_CFGGENERATION, &pci->generation[0], 1);
-	if (pci->config_bytes)
-		pci->ops->read(pci->arg, pci->device.bar, pci->device.off, pci->new_config,
-			       pci->config_bytes);
+	for (off = 0; off < pci->config_bytes; off += step) {
+		step = pci->config_bytes - off < 4 ? pci->config_bytes - off : 4;
+		pci->ops->try_read(pci->arg, pci->device.bar, pci->device.off + off, pci->new_config + off, step,
+				   &pci->refused[off / 4]);
+	}
 	read_common(pci, VIRTIO_PCI_COMMON_CFGGENERATION, &pci->generation[1], 1);
 	read_common(pci, VIRTIO_PCI_COMMON_STATUS, &pci->status, 1);
 }
 
+static void find_config_end(struct virtio_pci *pci)
+{
+	u32 off;
+
+	for (off = 0; off < pci->config_bytes; off += 4) {
+		if (pci->refused[off / 4])
+			pci->config_bytes = off;
+	}
+}
+
 static void step_config(struct virtio_pci *pci)
 {
+	find_config_end(pci);
 	if (pci->generation[0] == pci->generation[1]) {
 		memcpy(pci->config, pci->new_config, pci->config_bytes);
 		end(pci, NULL);
@@ -322,19 +341,19 @@ static void step_probe_reset(struct virtio_pci *pci)
 	step_reset(pci, post_features);
 }
 
-/* As a driver does it: answer to memory accesses, be a master, use MSI-X if there is one. */
+/* As a driver does it: answer to memory accesses, be a master, use MSI-X if there is one. Not all functions want to be told. */
 static void enable_function(struct virtio_pci *pci)
 {
 	u16 command = xvm_get16(pci->space + PCI_COMMAND) | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER, flags;
 	u8 bytes[2];
 
 	xvm_put16(bytes, command);
-	pci->ops->write(pci->arg, VIRTIO_PCI_REGION_CONFIG, PCI_COMMAND, bytes, 2);
+	pci->ops->try_write(pci->arg, VIRTIO_PCI_REGION_CONFIG, PCI_COMMAND, bytes, 2);
 	if (!pci->msix || pci->queue_vector == VIRTIO_PCI_NO_VECTOR)
 		return;
 	flags = (u16)(xvm_get16(pci->space + pci->msix + PCI_MSIX_FLAGS) | PCI_MSIX_FLAGS_ENABLE);
 	xvm_put16(bytes, flags);
-	pci->ops->write(pci->arg, VIRTIO_PCI_REGION_CONFIG, pci->msix + PCI_MSIX_FLAGS, bytes, 2);
+	pci->ops->try_write(pci->arg, VIRTIO_PCI_REGION_CONFIG, pci->msix + PCI_MSIX_FLAGS, bytes, 2);
 }
 
 static void step_space(struct virtio_pci *pci)

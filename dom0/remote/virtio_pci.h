@@ -26,6 +26,9 @@ struct virtio_pci_ops {
 	 */
 	void (*read)(void *arg, u32 region, u64 off, void *dst, u32 len);
 	void (*write)(void *arg, u32 region, u64 off, const void *src, u32 len);
+	/* The same, but an answer that refuses is one: *refused is set to whether it does. NULL: who cares. */
+	void (*try_read)(void *arg, u32 region, u64 off, void *dst, u32 len, bool *refused);
+	void (*try_write)(void *arg, u32 region, u64 off, const void *src, u32 len);
 	u64 (*size)(void *arg, u32 region);	/* 0: there is none */
 	/* What was begun is over; why: NULL, or what is wrong with the function. */
 	void (*done)(void *arg, const char *why);
@@ -60,6 +63,7 @@ struct virtio_pci {
 	u64 use_features;
 	u32 num_queues;
 	u8 count[2], status, generation[2];
+	bool refused[VIRTIO_PCI_MAX_CONFIG / 4];	/* by words of the configuration: there are no more */
 	u32 config_bytes;
 	u8 config[VIRTIO_PCI_MAX_CONFIG];	/* whole and of one generation, after done */
 	u8 new_config[VIRTIO_PCI_MAX_CONFIG];

@@ -68,7 +68,9 @@ static void pci_done(void *arg, const char *why)
 	}
 }
 
-static const struct virtio_pci_ops pci_ops = { vfu_client_read, vfu_client_write, vfu_client_size, pci_done };
+static const struct virtio_pci_ops pci_ops = {
+	vfu_client_read, vfu_client_write, vfu_client_try_read, vfu_client_try_write, vfu_client_size, pci_done,
+};
 
 static void up(void *arg)
 {

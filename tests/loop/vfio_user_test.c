@@ -297,11 +297,14 @@ static void test_intx(void **state)
 static void test_small_queue(void **state)
 {
 	struct vfio_server how = plain;
+	struct xvm_msg_device_info info;
 	struct xvm_msg_vqueue m;
 
 	(void)state;
 	how.queue_size = 16;
 	add_there(how, 0);
+	drv_info(&drv, 1, &info);
+	assert_int_equal(info.config_size, 60);
 	drv_negotiate(&drv, 1, ALL_FEATURES);
 	drv_vqueue(&drv, 1, 0, &m);
 	assert_int_equal(m.max_size, 16);

@@ -797,7 +797,9 @@ static void read_region(struct server *s, struct message *m)
 	uint32_t region = (uint32_t)get(m->body + 8, 4), count = (uint32_t)get(m->body + 12, 4);
 	uint8_t space[4096] = { 0 }, out[16 + 4096];
 
-	if (m->len != 16 || off > region_size(region) || count > region_size(region) - off) {
+	if (m->len != 16 || off > region_size(region) || count > region_size(region) - off ||
+	    (region == BAR_STRUCTURES && off + count > CONFIG_AT &&
+	     (off < CONFIG_AT || count > 8 || off + count > CONFIG_AT + CONFIG_LEN))) {
 		refuse(s, m, EINVAL);
 		return;
 	}
@@ -863,7 +865,8 @@ static void make_function(struct server *s)
 	add_cap(pci, 0x50, 0x64, 2, 20, BAR_DOORBELLS, 0, 4096);
 	put(pci + 0x60, DOORBELL_STEP, 4);
 	add_cap(pci, 0x64, 0x74, 3, 16, BAR_STRUCTURES, ISR_AT, 1);
-	add_cap(pci, 0x74, 0x84, 4, 16, BAR_STRUCTURES, CONFIG_AT, CONFIG_LEN);
+	/* More than there is, and no more than 8 bytes of it at once, as servers in use have it. */
+	add_cap(pci, 0x74, 0x84, 4, 16, BAR_STRUCTURES, CONFIG_AT, 0x400);
 	add_cap(pci, 0x84, s->how->intx ? 0 : 0x98, 5, 20, BAR_STRUCTURES, 0, 4096);
 	pci[0x98] = 0x11;
 	put(pci + 0x9a, VECTORS - 1, 2);

@@ -15,7 +15,8 @@ static struct {
 	u32 select, driver_select, queue, queues, bar_bytes;
 	u8 status, generation;
 	u32 reset_reads;		/* until status reads 0 */
-	bool refuse_features, refuse_vector, refuse_enable, refuse_start, moves;
+	bool refuse_features, refuse_vector, refuse_enable, refuse_start, moves, fixed_space;
+	u32 config_bytes;		/* that can be read */
 	u16 config_vector;
 	struct { u16 size, vector, enabled, noff; u8 addr[24]; } q[70];
 	u32 resets;
@@ -134,6 +135,23 @@ static void op_write(void *arg, u32 region, u64 off, const void *src, u32 len)
 		set((u32)off, xvm_get64(bytes), len);
 }
 
+/* Four bytes at most of the configuration, and those that there are. */
+static void op_try_read(void *arg, u32 region, u64 off, void *dst, u32 len, bool *refused)
+{
+	assert_true(region == 1 && off >= 0x200 && len <= 4);
+	*refused = off - 0x200 + len > dev.config_bytes;
+	posted = true;
+	if (!*refused)
+		op_read(arg, region, off, dst, len);
+}
+
+static void op_try_write(void *arg, u32 region, u64 off, const void *src, u32 len)
+{
+	posted = true;
+	if (!dev.fixed_space)
+		op_write(arg, region, off, src, len);
+}
+
 static u64 op_size(void *arg, u32 region)
 {
 	(void)arg;
@@ -148,7 +166,9 @@ static void op_done(void *arg, const char *why)
 	result = why;
 }
 
-static const struct virtio_pci_ops ops = { op_read, op_write, op_size, op_done };
+static const struct virtio_pci_ops ops = {
+	op_read, op_write, op_try_read, op_try_write, op_size, op_done,
+};
 
 static int setup(void **state)
 {
@@ -159,6 +179,7 @@ static int setup(void **state)
 	dev.features = 1ull << 32 | 0x25;
 	dev.queues = 6;
 	dev.bar_bytes = 4096;
+	dev.config_bytes = CONFIG_BYTES;
 	dev.config_vector = 0xffff;
 	for (i = 0; i < 6; i++) {
 		dev.q[i].size = i == 4 ? 0 : (u16)(64 << (i & 1));
@@ -254,6 +275,26 @@ static void test_good(void **state)
 	dev.reset_reads = 50;
 	assert_null(run(virtio_pci_reset));
 	assert_int_equal(dev.status, 0);
+}
+
+/* More is promised than there is, and the space is not to be written. */
+static void test_less_than_said(void **state)
+{
+	(void)state;
+	cap(0x80, 0x90, 4, 16, 0x200, 1024);
+	dev.config_bytes = 20;
+	dev.fixed_space = true;
+	assert_null(probe());
+	assert_int_equal(pci.config_bytes, 20);
+	assert_memory_equal(pci.config, dev.config, 20);
+	assert_int_equal(xvm_get16(dev.space + 4), 0);
+	dev.config[19] = 9;
+	assert_null(run(virtio_pci_read_config));
+	assert_int_equal(pci.config[19], 9);
+	setup(state);
+	dev.config_bytes = 0;
+	assert_null(probe());
+	assert_int_equal(pci.config_bytes, 0);
 }
 
 static void test_transitional(void **state)
@@ -379,7 +420,7 @@ static void test_refuses(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(test_good), CASE(test_transitional), CASE(test_bad_space), CASE(test_bad_device), CASE(test_refuses),
+		CASE(test_good), CASE(test_less_than_said), CASE(test_transitional), CASE(test_bad_space), CASE(test_bad_device), CASE(test_refuses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
