@@ -454,29 +454,54 @@ void vfu_client_set_irq(struct vfu_client *c, u32 index, u32 start, int fd)
 	vfu_conn_call(c->conn, VFU_SET_IRQS, body, sizeof(body), NULL, 0, &fd, 1, plain_done, 0, c->now_ms);
 }
 
+static void post_map(struct vfu_client *c, u32 index, int fd);
+
 static const char *map_done(void *arg, u64 tag, struct vfu_msg *reply)
 {
 	struct vfu_client *c = arg;
+	bool by_fd = tag & 1;
+	u32 index = (u32)(tag >> 1);
 
-	(void)tag;
-	if (reply->error)
+	if (reply->error && !by_fd)
 		return refused(c, reply);
+	if (reply->error) {
+		post_map(c, index, -1);
+		return NULL;
+	}
+	c->map[index].bytes = 0;
 	if (!--c->maps)
 		c->ops->mapped(c->arg);
 	return NULL;
 }
 
+static void post_map(struct vfu_client *c, u32 index, int fd)
+{
+	struct vfu_dma_map map = { .flags = VFU_DMA_F_READ | VFU_DMA_F_WRITE, .addr = c->map[index].addr,
+				   .size = c->map[index].bytes };
+	u8 body[VFU_DMA_MAP_BYTES];
+
+	/* No flag says MMAP: with a descriptor that is what is meant, and older servers know no such flag. */
+	vfu_put_dma_map(body, &map);
+	vfu_conn_call(c->conn, VFU_DMA_MAP, body, sizeof(body), NULL, 0, &fd, fd >= 0, map_done,
+		      index << 1 | (fd >= 0), c->now_ms);
+}
+
 void vfu_client_map(struct vfu_client *c, u64 addr, u64 bytes, int fd)
 {
-	struct vfu_dma_map map = { .flags = VFU_DMA_F_READ | VFU_DMA_F_WRITE, .addr = addr, .size = bytes };
-	u8 body[VFU_DMA_MAP_BYTES];
+	u32 i = 0;
 
 	if (vfu_client_dead(c))
 		return;
-	/* No flag says MMAP: with a descriptor that is what is meant, and older servers know no such flag. */
-	vfu_put_dma_map(body, &map);
+	while (i < VFU_MAX_MAPS && c->map[i].bytes)
+		i++;
+	if (i == VFU_MAX_MAPS) {
+		vfu_client_fail(c, "server does not say whether it can map memory");
+		return;
+	}
+	c->map[i].addr = addr;
+	c->map[i].bytes = bytes;
 	c->maps++;
-	vfu_conn_call(c->conn, VFU_DMA_MAP, body, sizeof(body), NULL, 0, &fd, fd >= 0, map_done, 0, c->now_ms);
+	post_map(c, i, fd);
 }
 
 void vfu_client_unmap(struct vfu_client *c, u64 addr, u64 bytes, int fd)

@@ -17,6 +17,7 @@
 #define VFU_IRQ_INTX 0u
 #define VFU_IRQ_MSIX 2u
 #define VFU_IRQS 3u
+#define VFU_MAX_MAPS 16u	/* under way at once */
 
 struct vfu_client_ops {
 	/* Negotiated: regions and interrupts are known, the function is reset. */
@@ -57,6 +58,7 @@ struct vfu_client {
 	struct vfu_client_region region[VFU_REGIONS];
 	struct vfu_irq_info irq[VFU_IRQS];
 	u32 posted, maps;
+	struct { u64 addr, bytes; } map[VFU_MAX_MAPS];	/* under way; bytes 0: free */
 	struct vfu_client_read read[VFU_MAX_PENDING];
 	char why[120];
 };
@@ -89,7 +91,10 @@ u8 *vfu_client_mapped(struct vfu_client *client, u32 region, u64 off, u32 len, b
 
 /* Interrupt start of this index triggers fd, from now on. */
 void vfu_client_set_irq(struct vfu_client *client, u32 index, u32 start, int fd);
-/* Memory at addr, from offset 0 of fd on; -1: it is to be asked for by messages. */
+/*
+ * Memory at addr, from offset 0 of fd on; -1: it is to be asked for by messages. So is what the server
+ * cannot map: in a PV dom0 an area's descriptor can be mapped once, and we have done so.
+ */
 void vfu_client_map(struct vfu_client *client, u64 addr, u64 bytes, int fd);
 void vfu_client_unmap(struct vfu_client *client, u64 addr, u64 bytes, int fd);
 

@@ -257,6 +257,16 @@ static void test_messages(void **state)
 	verified_io(plain, 0, 500);
 }
 
+/* As in a PV dom0, where the descriptor of an area cannot be mapped twice: it goes on by messages. */
+static void test_cannot_map(void **state)
+{
+	struct vfio_server how = plain;
+
+	(void)state;
+	how.maps_once = true;
+	verified_io(how, XVM_DEV_TRUSTED, 200);
+}
+
 /* On one socket its commands cross ours, and neither waits for the other. */
 static void test_messages_one_socket(void **state)
 {
@@ -774,7 +784,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(test_mapped), CASE(test_mapped_one_socket), CASE(test_not_offered), CASE(test_indirect),
-		CASE(test_messages), CASE(test_messages_one_socket), CASE(test_messages_beside_mapping),
+		CASE(test_messages), CASE(test_cannot_map), CASE(test_messages_one_socket), CASE(test_messages_beside_mapping),
 		CASE(test_doorbell_memory), CASE(test_intx), CASE(test_small_queue), CASE(test_random_numbers),
 		CASE(test_grows), cmocka_unit_test_setup_teardown(test_worker_dies, start_kept, stop_kept),
 		CASE(test_reset_under_io), CASE(test_areas_come_and_go),

@@ -78,6 +78,7 @@ struct server {
 	int doorbell_fd;
 	uint16_t *doorbell;
 	unsigned int came;	/* times at the phase */
+	bool mapped_one;
 	uint16_t next_id;
 };
 
@@ -433,7 +434,11 @@ static void add_region(struct server *s, struct message *m)
 		refuse(s, m, EINVAL);
 		return;
 	}
-	if (fd >= 0) {
+	if (fd >= 0 && s->how->maps_once && s->mapped_one) {
+		close(fd);
+		map = MAP_FAILED;
+	} else if (fd >= 0) {
+		s->mapped_one = true;
 		map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)get(m->body + 8, 8));
 		close(fd);
 	}

@@ -36,6 +36,7 @@ struct vfio_server {
 	bool twin_lies;		/* say so and send none */
 	bool map_notify;	/* doorbells in memory, looked at all the time */
 	bool intx;		/* no MSI-X */
+	bool maps_once;		/* only what comes first can be mapped */
 	bool bounce;		/* touch data by messages even where memory is mapped */
 	bool never_wait;	/* a send or receive that would wait is the end */
 	unsigned int queue_size;
