@@ -15,6 +15,9 @@ serve()
 stop_server() { kill $server 2>/dev/null; wait $server 2>/dev/null; rm -f $sock; }
 state() { xvmsg show vf far 2>/dev/null | awk '$1 == "state" { print $2 }'; }
 is_state() { [ "$(state)" = $1 ]; }
+# Bytes that the device has moved, as its worker counts them; the dialect of the guest's connection.
+moved() { xvmsg stat vf > /dev/null; xvmsg show vf far --json | tr ',{}' '\n\n\n' | awk -F: '/"io_bytes_(read|written)"/ { n += $2 } END { printf "%d\n", n }'; }
+dialect() { daemon_log | sed -n 's/.*(vf): bus up: dialect \([a-z0-9]*\),.*/\1/p' | tail -n 1; }
 far_gone() { ! xvmsg show vf far >/dev/null 2>&1; }
 
 # verified HOW WORD...: the disk's files by their sums, new data there and back, and what is on the image afterwards.
@@ -23,13 +26,15 @@ verified()
 	vd_how=$1; shift
 	serve --image $img "$@"
 	must "attach, $vd_how" xvmsg attach vf type=vfio-user,name=far$vd_flags,socket=$sock --wait=30
-	in_guest vf 60 'wait_disk b && mount_disk b /run/f && check_sums /run/f'
-	in_guest vf 60 "dd if=/dev/urandom of=/run/p bs=64k count=16 2>/dev/null && cp /run/p /run/f/new/p-$vd_how && sync && umount /run/f && mount_disk b /run/f && cmp /run/p /run/f/new/p-$vd_how && umount /run/f"
+	# The name of a disk that was taken away under its writer may not be free again.
+	in_guest vf 60 'wait_until 10 sh -c "ls /sys/block | grep -q vd[b-z]"; l=$(ls /sys/block | sed -n "s/^vd\([b-z]\)$/\1/p" | tail -n 1); echo $l > /run/letter; mount_disk $l /run/f && check_sums /run/f'
+	in_guest vf 60 "dd if=/dev/urandom of=/run/p bs=64k count=16 2>/dev/null && cp /run/p /run/f/new/p-$vd_how && sync && umount /run/f && mount_disk \$(cat /run/letter) /run/f && cmp /run/p /run/f/new/p-$vd_how && umount /run/f"
+	vd_bytes=$(moved)
+	[ $vd_bytes -gt 2097152 ] || fail "$vd_bytes bytes moved, 1 MiB went there and back"
 	must "detach, $vd_how" xvmsg detach vf far --wait=20
 	stop_server
 	fsck_clean $img
-	# The files of the small image are read once, 1 MiB goes there and back.
-	device_row vfio-user "xvm-vfio-server, disk, $vd_how" pv pr28 "sums of the image's files read, 1 MiB written and read back, fsck" 2097152
+	device_row vfio-user "xvm-vfio-server, disk, $vd_how" ${type:-pv} $(dialect) "sums of the image's files read, 1 MiB written and read back, fsck" $vd_bytes
 }
 
 entropy()
@@ -37,9 +42,10 @@ entropy()
 	serve
 	must "attach entropy" xvmsg attach vf type=vfio-user,name=far,socket=$sock --wait=30
 	in_guest vf 30 'wait_until 10 grep -q virtio_rng /sys/class/misc/hw_random/rng_available; dd if=/dev/hwrng of=/run/a bs=512 count=8 && dd if=/dev/hwrng of=/run/b bs=512 count=8 && ! cmp -s /run/a /run/b && [ $(gzip -c /run/a | wc -c) -gt 4000 ]'
+	vd_bytes=$(moved)
 	must "detach entropy" xvmsg detach vf far --wait=20
 	stop_server
-	device_row vfio-user "xvm-vfio-server, entropy, data by messages" pv pr28 "two blocks read that differ" 8192
+	device_row vfio-user "xvm-vfio-server, entropy, data by messages" ${type:-pv} $(dialect) "two blocks read that differ" $vd_bytes
 }
 
 dies_under_io()
