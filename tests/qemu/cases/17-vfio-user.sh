@@ -26,9 +26,8 @@ verified()
 	vd_how=$1; shift
 	serve --image $img "$@"
 	must "attach, $vd_how" xvmsg attach vf type=vfio-user,name=far$vd_flags,socket=$sock --wait=30
-	# The name of a disk that was taken away under its writer may not be free again.
-	in_guest vf 60 'wait_until 10 sh -c "ls /sys/block | grep -q vd[b-z]"; l=$(ls /sys/block | sed -n "s/^vd\([b-z]\)$/\1/p" | tail -n 1); echo $l > /run/letter; mount_disk $l /run/f && check_sums /run/f'
-	in_guest vf 60 "dd if=/dev/urandom of=/run/p bs=64k count=16 2>/dev/null && cp /run/p /run/f/new/p-$vd_how && sync && umount /run/f && mount_disk \$(cat /run/letter) /run/f && cmp /run/p /run/f/new/p-$vd_how && umount /run/f"
+	in_guest vf 60 'mount_disk b /run/f && check_sums /run/f'
+	in_guest vf 60 "dd if=/dev/urandom of=/run/p bs=64k count=16 2>/dev/null && cp /run/p /run/f/new/p-$vd_how && sync && umount /run/f && mount_disk b /run/f && cmp /run/p /run/f/new/p-$vd_how && umount /run/f"
 	vd_bytes=$(moved)
 	[ $vd_bytes -gt 2097152 ] || fail "$vd_bytes bytes moved, 1 MiB went there and back"
 	must "detach, $vd_how" xvmsg detach vf far --wait=20
@@ -52,14 +51,15 @@ dies_under_io()
 {
 	serve --image $img
 	must "attach" xvmsg attach vf type=vfio-user,name=far,trusted,socket=$sock --wait=30
-	in_guest vf 10 'rm -f /run/end; (while [ ! -e /run/end ]; do dd if=/dev/zero of=/dev/vdb bs=16k count=8 seek=64 oflag=direct conv=notrunc || usleep 50000; done) >/dev/null 2>&1 & true'
+	in_guest vf 10 'rm -f /run/end /run/ended; (while [ ! -e /run/end ]; do [ -b /dev/vdb ] && dd if=/dev/zero of=/dev/vdb bs=16k count=8 seek=64 oflag=direct conv=notrunc || usleep 50000; done; touch /run/ended) >/dev/null 2>&1 & true'
 	sleep 1
 	kill -9 $server; wait $server 2>/dev/null
 	must "the device says so" wait_until 15 is_state broken
 	daemon_log | tail -5 | grep -q 'server has closed the connection' || { daemon_log | tail -5; fail "no reason in the log"; }
-	in_guest vf 30 'check_sums && echo fine > /mnt/new/beside && sync'
+	# The writer ends first: without a disk it would make a file of that name.
+	in_guest vf 30 'check_sums && echo fine > /mnt/new/beside && sync; touch /run/end; wait_until 20 test -e /run/ended'
 	must "forced detach" xvmsg detach vf far --force
-	in_guest vf 30 'touch /run/end; wait_until 20 [ ! -e /sys/block/vdb ]'
+	in_guest vf 30 'wait_until 20 [ ! -e /sys/block/vdb ] && wait_until 5 [ ! -e /dev/vdb ]'
 }
 
 bad_input()
