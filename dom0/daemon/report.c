@@ -42,6 +42,8 @@ static const char *disk_state(const struct xvm_disk *disk)
 struct json_object *xvm_report_device(const struct xvm_disk *disk)
 {
 	struct json_object *json = json_object_new_object();
+	char text[XVM_SPEC_MAX_BYTES];
+	struct xvm_spec spec;
 
 	add_number(json, "device", disk->num);
 	add_text(json, "name", disk->vdev);
@@ -54,6 +56,11 @@ struct json_object *xvm_report_device(const struct xvm_disk *disk)
 	add_flag(json, "direct_io", disk->image.direct);
 	add_flag(json, "discard", disk->discard);
 	add_text(json, "from", !disk->own ? "xl" : disk->persist ? "record" : "attach");
+	if (disk->own) {
+		xvm_own_spec(disk, &spec);
+		xvm_spec_print(&spec, text);
+		add_text(json, "spec", text);
+	}
 	/* Names of their own: who adds up a guest's counters takes those of its worker. */
 	add_number(json, "io_requests", disk->stats.requests);
 	add_number(json, "io_bytes_read", disk->stats.bytes_read);

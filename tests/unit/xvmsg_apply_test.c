@@ -68,14 +68,13 @@ static const char *text_of(struct json_object *json, const char *key)
 static struct json_object *report(const struct device *device)
 {
 	struct json_object *json = json_object_new_object();
+	char spec[64];
 
 	json_object_object_add(json, "name", json_object_new_string(device->name));
-	json_object_object_add(json, "type", json_object_new_string("rng"));
-	json_object_object_add(json, "target", json_object_new_string(""));
 	json_object_object_add(json, "state", json_object_new_string(device->state));
 	json_object_object_add(json, "from", json_object_new_string(device->from));
-	json_object_object_add(json, "read_only", json_object_new_boolean(false));
-	json_object_object_add(json, "discard", json_object_new_boolean(false));
+	snprintf(spec, sizeof(spec), "type=rng,name=%s", device->name);
+	json_object_object_add(json, "spec", json_object_new_string(spec));
 	return json;
 }
 

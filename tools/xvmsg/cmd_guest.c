@@ -75,19 +75,23 @@ static int xl(const char *a, const char *b, const char *c, const char *d)
 	return WEXITSTATUS(status);
 }
 
-static bool attach(const char *guest, const struct xvm_spec *spec, char name[XVM_NAME_MAX + 1])
+static bool attach(const char *guest, const char *text, char name[XVM_NAME_MAX + 1])
 {
-	char text[XVM_SPEC_MAX_BYTES];
-	struct json_object *request, *answer, *device;
+	struct json_object *request = xvmsg_attach_request(guest, text, true, 0), *answer = xvmsg_ask(request), *device;
 
-	xvm_spec_print(spec, text);
-	request = xvmsg_attach_request(guest, text, true, 0);
-	answer = xvmsg_ask(request);
 	json_object_put(request);
 	if (answer && json_object_object_get_ex(answer, "device", &device))
 		snprintf(name, XVM_NAME_MAX + 1, "%s", xvmsg_text(device, "name"));
 	json_object_put(answer);
 	return answer;
+}
+
+static bool attach_spec(const char *guest, const struct xvm_spec *spec, char name[XVM_NAME_MAX + 1])
+{
+	char text[XVM_SPEC_MAX_BYTES];
+
+	xvm_spec_print(spec, text);
+	return attach(guest, text, name);
 }
 
 static bool detach(const char *guest, const char *name, bool force, int wait_s)
@@ -196,7 +200,7 @@ static int fill_and_start(const struct guest_file *file, bool paused)
 	unsigned int i;
 
 	for (i = 0; i < file->num_devices; i++) {
-		if (attach(file->name, &file->devices[i].spec, name))
+		if (attach_spec(file->name, &file->devices[i].spec, name))
 			continue;
 		fprintf(stderr, "xvmsg: %s:%u:%u: this device cannot be had, so the guest is destroyed\n", file->path,
 			file->devices[i].line, file->devices[i].column);
@@ -258,28 +262,16 @@ static time_t seconds(void)
 	return now.tv_sec;
 }
 
-static bool same_device(struct json_object *device, const struct xvm_spec *spec)
+/* A name that the file does not say may be any. */
+static bool same_device(struct json_object *device, const struct xvm_spec *wanted)
 {
-	struct json_object *ro, *discard;
+	struct xvm_spec spec = *wanted;
+	char text[XVM_SPEC_MAX_BYTES];
 
-	return !strcmp(xvmsg_text(device, "type"), xvm_kind_name(spec->kind)) &&
-	       (!*spec->name || !strcmp(xvmsg_text(device, "name"), spec->name)) &&
-	       !strcmp(xvmsg_text(device, "target"), spec->path) && json_object_object_get_ex(device, "read_only", &ro) &&
-	       json_object_object_get_ex(device, "discard", &discard) && json_object_get_boolean(ro) == spec->read_only &&
-	       json_object_get_boolean(discard) == spec->discard;
-}
-
-static void spec_of(struct json_object *device, struct xvm_spec *spec)
-{
-	struct json_object *value;
-
-	memset(spec, 0, sizeof(*spec));
-	while (spec->kind < XVM_KIND_VHOST_USER && strcmp(xvmsg_text(device, "type"), xvm_kind_name(spec->kind)))
-		spec->kind++;
-	snprintf(spec->name, sizeof(spec->name), "%s", xvmsg_text(device, "name"));
-	snprintf(spec->path, sizeof(spec->path), "%s", spec->kind == XVM_KIND_BLK ? xvmsg_text(device, "target") : "");
-	spec->read_only = json_object_object_get_ex(device, "read_only", &value) && json_object_get_boolean(value);
-	spec->discard = json_object_object_get_ex(device, "discard", &value) && json_object_get_boolean(value);
+	if (!*spec.name)
+		snprintf(spec.name, sizeof(spec.name), "%s", xvmsg_text(device, "name"));
+	xvm_spec_print(&spec, text);
+	return !strcmp(xvmsg_text(device, "spec"), text);
 }
 
 /* Removals first: what comes may need the image, or the name, of what goes. Returns their number. */
@@ -326,7 +318,7 @@ static bool change_one(const char *guest, struct change *change, time_t end)
 	bool ok;
 
 	if (change->spec)
-		ok = attach(guest, change->spec, change->name);
+		ok = attach_spec(guest, change->spec, change->name);
 	else
 		ok = detach(guest, name_of(change), false, now < end ? (int)(end - now) : 1);
 	if (!ok)
@@ -381,14 +373,11 @@ static bool wait_for_drivers(const char *guest, const struct change *changes, un
 static void undo(const char *guest, struct change *change)
 {
 	char name[XVM_NAME_MAX + 1];
-	struct xvm_spec spec;
 
-	if (change->spec) {
+	if (change->spec)
 		detach(guest, change->name, true, 0);
-	} else {
-		spec_of(change->device, &spec);
-		attach(guest, &spec, name);
-	}
+	else
+		attach(guest, xvmsg_text(change->device, "spec"), name);
 }
 
 /* wait_s: 0 is not to wait for drivers. */
