@@ -32,7 +32,7 @@
 static struct rig rig;
 static struct drv drv;
 static struct drv_blk blk;
-static char image_path[64], sock_path[64];
+static char image_path[64], sock_path[80];
 static int image = -1;
 static pid_t server;
 static u32 seed = 3;
