@@ -22,7 +22,6 @@
 
 #include <linux/virtio_blk.h>
 #include <linux/virtio_ids.h>
-#include <linux/virtio_net.h>
 
 /* What a server calls its memory: not 0, which some take for "not set up", and on 2 MiB. */
 #define MEMORY_ADDR 0x40000000ull
@@ -39,6 +38,9 @@
 #define BLK_SEG_MAX 126u
 #define F_BLK_SIZE_MAX (1ull << VIRTIO_BLK_F_SIZE_MAX)
 
+/* MTU, MAC, STATUS, all that goes by the control queue, and the bits above: a server of today has no configuration or queue for them. */
+#define NET_NEVER (1ull << 3 | 1ull << 5 | 0xffull << 16 | ~((1ull << 50) - 1))
+
 /* What is to be known of a type: may its requests be served twice, and which features are not passed on. */
 static const struct class {
 	u32 device_id;
@@ -47,6 +49,7 @@ static const struct class {
 } classes[] = {
 	{ VIRTIO_ID_BLOCK, true, 1ull << 17 },	/* ZONED: an append is not the same one twice */
 	{ VIRTIO_ID_RNG, true, 0 },
+	{ VIRTIO_ID_NET, false, NET_NEVER },
 	{ VIRTIO_ID_FS, false, 1 },		/* NOTIFICATION: one more queue, and requests of the server's */
 };
 
@@ -434,8 +437,6 @@ static void own_limits(const struct remote *r, u8 *config)
 {
 	u32 queues = r->vdev->num_vqs;
 
-	if (r->vdev->device_id == VIRTIO_ID_NET && r->config_bytes >= 10)
-		clamp16(config + offsetof(struct virtio_net_config, max_virtqueue_pairs), queues > 1 ? queues / 2 : 1);
 	if (r->vdev->device_id != VIRTIO_ID_BLOCK || r->config_bytes < 36)
 		return;
 	clamp32(config + offsetof(struct virtio_blk_config, size_max), BLK_SIZE_MAX);
@@ -516,7 +517,13 @@ static void on_stopped(void *arg)
 static void introduce(struct remote *r)
 {
 	struct xvm_vdev *vdev = r->vdev;
+	u32 bytes;
 
+	vu_front_config(r->front, &bytes);
+	if (!r->config_given && bytes < r->config_bytes) {
+		lose(r, "it has no configuration to show, which such a device needs");
+		return;
+	}
 	r->known = true;
 	r->server_features = vu_front_features(r->front);
 	vdev->offered |= r->server_features & DEVICE_BITS & ~r->never;
