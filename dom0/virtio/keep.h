@@ -109,6 +109,23 @@ static inline void keep_take(struct xvm_vq *vq, u16 head)
 	keep_store(&vq->log->fetched, ++vq->fetched);
 }
 
+/* The opposite. Between the two stores the slot is one that was not fetched yet. */
+static inline void keep_untake(struct xvm_vq *vq, u16 head)
+{
+	if (!vq->log)
+		return;
+	keep_store(&vq->log->fetched, --vq->fetched);
+	keep_store(&vq->slot[head].word, KEEP_FREE);
+}
+
+/* One that is served again waits again; that was no attempt. */
+static inline void keep_untake_again(struct xvm_vq *vq, u16 head)
+{
+	u32 attempts = keep_attempts(vq->slot[head].word);
+
+	keep_store(&vq->slot[head].word, keep_word(KEEP_TAKEN, attempts > 1 ? attempts - 1 : 1, 0, 0));
+}
+
 /* It was served; its used element is about to be written at used_next. */
 static inline void keep_done(struct xvm_vq *vq, u16 head, u32 len)
 {

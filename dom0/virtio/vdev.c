@@ -403,6 +403,9 @@ bool xvm_vdev_begin_quiet(struct xvm_vdev *vdev, u32 why)
 {
 	vdev->quiet |= why;
 	vdev->drain_vq = NULL;
+	/* What is to be served again may wait for something that need not come. */
+	if (vdev->quiet & XVM_QUIET_ALL && vdev->ready && agains(vdev))
+		look_at_all(vdev);
 	vdev->draining = !drained(vdev);
 	return !vdev->draining;
 }
@@ -457,6 +460,15 @@ int xvm_vdev_pop(struct xvm_vdev *vdev, struct xvm_vq *vq, struct xvm_chain *cha
 	}
 	vdev->in_flight += (u32)ret;
 	return ret;
+}
+
+void xvm_vdev_unpop(struct xvm_vdev *vdev, struct xvm_vq *vq, const struct xvm_chain *chain)
+{
+	vdev->in_flight--;
+	if (vq->stopped)
+		xvm_vq_drop(vq, chain->head);
+	else
+		xvm_vq_unpop(vq, chain);
 }
 
 void xvm_vdev_complete(struct xvm_vdev *vdev, struct xvm_vq *vq, u16 head, u32 len)

@@ -86,6 +86,8 @@ struct xvm_vdev_type {
 	void (*resize)(struct xvm_vdev *vdev, u64 bytes);
 	/* Its server is there again, at these descriptors; takes them. Optional. */
 	void (*attach)(struct xvm_vdev *vdev, struct fdset *fds);
+	/* Its cable is in, or out, from now on; it tells its driver. Optional. */
+	void (*link)(struct xvm_vdev *vdev, bool up);
 };
 
 /* What a vdev asks of whoever carries it (the bus). */
@@ -248,6 +250,8 @@ void xvm_vdev_end_logs(struct xvm_vdev *vdev);
  */
 int xvm_vdev_pop(struct xvm_vdev *vdev, struct xvm_vq *vq, struct xvm_chain *chain,
 		 struct iovec *iov, u32 max_iov);
+/* Undoes a pop within the same kick, see xvm_vq_unpop. The queue is not armed. */
+void xvm_vdev_unpop(struct xvm_vdev *vdev, struct xvm_vq *vq, const struct xvm_chain *chain);
 /* Pushes and accounts; kick's caller flushes, other callers do it themselves. */
 void xvm_vdev_complete(struct xvm_vdev *vdev, struct xvm_vq *vq, u16 head, u32 len);
 /*

@@ -281,24 +281,27 @@ int xvm_vq_pop(struct xvm_vq *vq, struct xvm_chain *chain, struct iovec *iov, u3
 {
 	struct vq_walk walk = { .iov = iov, .max_iov = max_iov };
 	u16 head, descs = 0;
+	bool again;
 	int ret;
 
 	if (!vq->enabled || vq->stopped)
 		return 0;
 	if (vq->fault)
 		return -EPROTO;
+	again = xvm_vq_agains(vq);
 	ret = vq->packed ? packed_next(vq, &walk, &head, &descs) : split_next(vq, &walk, &head);
 	if (ret <= 0)
 		return ret;
 
 	if (vq->packed)
 		packed_take(vq, descs);
-	else if (xvm_vq_agains(vq))
+	else if (again)
 		vq->again_at++;
 	else
 		vq->last_avail++;
 	out_add(vq, head, descs);
 	chain->head = head;
+	chain->again = again;
 	chain->nout = (u16)walk.nout;
 	chain->nin = (u16)(walk.n - walk.nout);
 	chain->out = iov;
@@ -306,6 +309,36 @@ int xvm_vq_pop(struct xvm_vq *vq, struct xvm_chain *chain, struct iovec *iov, u3
 	chain->out_bytes = (u32)walk.out_bytes;
 	chain->in_bytes = (u32)walk.in_bytes;
 	return 1;
+}
+
+/* The last one popped is the last of the list, unless a push has filled its gap with that. */
+static u16 out_remove(struct xvm_vq *vq, u16 head)
+{
+	struct xvm_vq_out *out = out_at(vq, out_find(vq, head));
+	u16 descs = out->descs;
+
+	*out = *out_at(vq, --vq->out_count);
+	return descs;
+}
+
+void xvm_vq_unpop(struct xvm_vq *vq, const struct xvm_chain *chain)
+{
+	u16 descs = 0;
+
+	vq->in_flight--;
+	if (is_listed(vq))
+		descs = out_remove(vq, chain->head);
+	else
+		head_mark(vq, chain->head, false);
+	if (vq->packed) {
+		packed_untake(vq, descs);
+	} else if (chain->again) {
+		vq->again_at--;
+		keep_untake_again(vq, chain->head);
+	} else {
+		vq->last_avail--;
+		keep_untake(vq, chain->head);
+	}
 }
 
 /* ---- giving back ---- */

@@ -76,6 +76,7 @@ struct xvm_vq {
  */
 struct xvm_chain {
 	u16 head;		/* packed: the buffer id */
+	bool again;		/* it was taken on a former connection */
 	u16 nout, nin;
 	struct iovec *out, *in;
 	u32 out_bytes, in_bytes;	/* sums; a chain above 2^31 bytes is refused */
@@ -121,6 +122,12 @@ static inline u32 xvm_vq_agains(const struct xvm_vq *vq)
 {
 	return vq->agains - vq->again_at;
 }
+
+/*
+ * Undoes a pop, as if it had not been: the next one finds the same chain. Chains go back in
+ * the opposite order of their pops, and none that was popped before them is out of turn.
+ */
+void xvm_vq_unpop(struct xvm_vq *vq, const struct xvm_chain *chain);
 
 /* Forgets a popped chain without a word to the driver: the queue is stopped. */
 void xvm_vq_drop(struct xvm_vq *vq, u16 head);

@@ -153,6 +153,17 @@ void packed_take(struct xvm_vq *vq, u16 count)
 	vq->out_descs = (u16)(vq->out_descs + count);
 }
 
+/* The opposite, of what was taken last. */
+void packed_untake(struct xvm_vq *vq, u16 count)
+{
+	if (vq->last_avail < count) {
+		vq->last_avail = (u16)(vq->last_avail + vq->config.size);
+		vq->avail_wrap = !vq->avail_wrap;
+	}
+	vq->last_avail = (u16)(vq->last_avail - count);
+	vq->out_descs = (u16)(vq->out_descs - count);
+}
+
 /*
  * The flags of the first one since the flush are written by the flush: the
  * driver looks at used descriptors in order and stops there until then.

@@ -86,6 +86,7 @@ int packed_place(struct xvm_vq *vq, const struct xvm_vq_config *config);
 /* Walks the next chain: 1 with its id and its length in the ring, 0, or -EPROTO. Takes nothing. */
 int packed_next(struct xvm_vq *vq, struct vq_walk *walk, u16 *id, u16 *count);
 void packed_take(struct xvm_vq *vq, u16 count);
+void packed_untake(struct xvm_vq *vq, u16 count);
 /* Writes a used descriptor in place of count available ones; not shown before packed_flush. */
 void packed_put(struct xvm_vq *vq, u16 id, u16 count, u32 len);
 bool packed_flush(struct xvm_vq *vq);

@@ -173,6 +173,44 @@ static void test_taken_up(void **state)
 	assert_int_equal(f.vdev->in_flight, 0);
 }
 
+/* A pop that was undone is none, for the record too; a second one of a former worker's is no second attempt. */
+static void test_unpop(void **state)
+{
+	struct xvm_chain first, second;
+	struct iovec iov[16];
+	u32 i;
+
+	(void)state;
+	up();
+	serve(1);
+	ring_chain(&f.r, seg, 1);
+	ring_chain(&f.r, seg, 1);
+	for (i = 0; i < 10; i++) {
+		assert_int_equal(xvm_vdev_pop(f.vdev, &f.vdev->vq[0], &first, iov, 16), 1);
+		assert_int_equal(xvm_vdev_pop(f.vdev, &f.vdev->vq[0], &second, iov, 16), 1);
+		xvm_vdev_unpop(f.vdev, &f.vdev->vq[0], &second);
+		if (i < 9)
+			xvm_vdev_unpop(f.vdev, &f.vdev->vq[0], &first);
+	}
+	assert_int_equal(f.vdev->in_flight, 2);
+
+	next_worker();
+	set_up(GOOD);
+	assert_int_equal(xvm_vdev_keep_vq(f.vdev, 0, false), 0);
+	assert_int_equal(xvm_vq_agains(&f.vdev->vq[0]), 2);
+	for (i = 0; i < 10; i++) {
+		assert_int_equal(xvm_vdev_pop(f.vdev, &f.vdev->vq[0], &first, iov, 16), 1);
+		assert_int_equal(xvm_vdev_pop(f.vdev, &f.vdev->vq[0], &second, iov, 16), 1);
+		assert_true(first.again && second.again && !first.head && second.head == 1);
+		xvm_vdev_unpop(f.vdev, &f.vdev->vq[0], &second);
+		xvm_vdev_unpop(f.vdev, &f.vdev->vq[0], &first);
+	}
+	go();
+	assert_int_equal(toy.held, 3);
+	assert_int_equal(toy.head[0], 0);
+	assert_int_equal(toy.head[2], 2);
+}
+
 static void test_moments(void **state)
 {
 	(void)state;
@@ -545,7 +583,7 @@ int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		CASE(test_taken_up), CASE(test_moments), CASE(test_before_features), CASE(test_lost),
+		CASE(test_taken_up), CASE(test_unpop), CASE(test_moments), CASE(test_before_features), CASE(test_lost),
 		CASE(test_idle), CASE(test_begins_and_ends), CASE(test_poison), CASE(test_offered_twice),
 		CASE(test_refused), CASE(test_no_room), CASE(test_quiet), CASE(test_halt),
 	};

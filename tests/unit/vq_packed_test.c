@@ -137,6 +137,44 @@ static void test_direct(void **state)
 	assert_false(xvm_vq_flush(&f->vq));
 }
 
+/* What was popped and put back is found again, over the end of the ring too. */
+static void test_unpop(void **state)
+{
+	struct fix *f = *state;
+	struct xvm_chain chain[4];
+	u32 round, i;
+
+	for (round = 0; round < 20; round++) {
+		for (i = 0; i < 2; i++)
+			packed_chain(&f->p, three, 3, (u16)(10 * round + i));
+		for (i = 0; i < 2; i++) {
+			assert_int_equal(pop(f), 1);
+			chain[i] = f->chain;
+		}
+		if (round % 2) {
+			/* The gap of the first is filled with the second. */
+			xvm_vq_push(&f->vq, chain[0].head, 1);
+			xvm_vq_unpop(&f->vq, &chain[1]);
+			assert_int_equal(f->vq.in_flight, 0);
+		} else {
+			xvm_vq_unpop(&f->vq, &chain[1]);
+			xvm_vq_unpop(&f->vq, &chain[0]);
+			assert_int_equal(f->vq.out_descs, 0);
+			assert_int_equal(pop(f), 1);
+			assert_int_equal(f->chain.head, 10 * round);
+			xvm_vq_push(&f->vq, f->chain.head, 1);
+		}
+		assert_int_equal(pop(f), 1);
+		assert_int_equal(f->chain.head, 10 * round + 1);
+		assert_int_equal(f->chain.in_bytes, 513);
+		xvm_vq_push(&f->vq, f->chain.head, 1);
+		xvm_vq_flush(&f->vq);
+		expect_used(f, 10 * round, 1);
+		expect_used(f, 10 * round + 1, 1);
+		assert_int_equal(pop(f), 0);
+	}
+}
+
 static void test_indirect(void **state)
 {
 	struct fix *f = *state;
@@ -487,7 +525,7 @@ static void test_changed_bytes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(test_enable), CASE(test_direct), CASE(test_indirect), CASE(test_laps),
+		CASE(test_enable), CASE(test_direct), CASE(test_unpop), CASE(test_indirect), CASE(test_laps),
 		CASE(test_laps_in_order), CASE(test_in_order), CASE(test_used_event),
 		CASE(test_used_flags), CASE(test_arm), CASE(test_stopped), CASE(test_id_twice),
 		CASE(test_ours_again), CASE(test_long_chains), CASE(test_bad_shapes),
