@@ -22,6 +22,7 @@
 #define XVM_IPC_VERSION 4
 #define XVM_IPC_MAX_FDS 16
 #define XVM_IPC_LOG_BYTES 200
+#define XVM_NET_MAX_PAIRS XVM_IPC_MAX_FDS
 
 /*
  * Bytes of a guest's keep file, which the supervisor makes and a worker maps
@@ -40,6 +41,7 @@ enum xvm_ipc_type {
 	XVM_IPC_TRACE,		/* header only; fd 0: where copies of messages go (include/xvmsg/ctl.h) */
 	XVM_IPC_DEV_RESIZE,	/* struct xvm_ipc_dev_resize; a device that has gone is no error */
 	XVM_IPC_DEV_SERVER,	/* struct xvm_ipc_dev_server, enum xvm_vu_fd: its server is there again */
+	XVM_IPC_DEV_LINK,	/* struct xvm_ipc_dev_link; as before */
 	/* worker to supervisor */
 	XVM_IPC_HELLO = 64,	/* struct xvm_ipc_hello */
 	XVM_IPC_MAP,		/* struct xvm_ipc_map; one outstanding at most */
@@ -118,6 +120,13 @@ struct xvm_ipc_dev_add {
 	uint32_t config_bytes;	/* vhost-user: of configuration, at most XVM_VU_CONFIG_BYTES */
 	uint8_t config_given;	/* vhost-user: config is it; else the server is asked */
 	uint8_t config[XVM_VU_CONFIG_BYTES];
+	struct xvm_ipc_net {	/* net: descriptors are the queues of a tap, one per pair */
+		uint8_t mac[6];
+		uint16_t pairs;		/* 1..XVM_NET_MAX_PAIRS */
+		uint16_t mtu;		/* what its driver is told; 0: nothing */
+		uint16_t tap_mtu;	/* of the longest frame without offloads */
+		uint32_t link_up;
+	} net;
 };
 
 struct xvm_ipc_start {
@@ -143,6 +152,12 @@ struct xvm_ipc_dev_resize {
 struct xvm_ipc_dev_server {
 	struct xvm_ipc_hdr hdr;
 	uint16_t num;
+};
+
+struct xvm_ipc_dev_link {
+	struct xvm_ipc_hdr hdr;
+	uint16_t num;
+	uint16_t up;
 };
 
 struct xvm_ipc_map {

@@ -66,6 +66,9 @@ void bus_resize_device(struct bus *bus, uint16_t num, uint64_t bytes);
 /* The server of a device is there again, at these descriptors, which are the bus's from now on. */
 void bus_device_server(struct bus *bus, uint16_t num, struct fdset *fds);
 
+/* The cable of a device that has one. */
+void bus_link_device(struct bus *bus, uint16_t num, bool up);
+
 /* The supervisor's answer to host.map; fd is the bus's from now on, -1: none. */
 void bus_map_done(struct bus *bus, uint32_t area, uint32_t status, uint32_t limit, int fd);
 

@@ -230,6 +230,14 @@ void bus_device_server(struct bus *bus, uint16_t num, struct fdset *fds)
 	fdset_close(fds);
 }
 
+void bus_link_device(struct bus *bus, uint16_t num, bool up)
+{
+	struct bus_num *n = bus_num_find(bus, num);
+
+	if (n && n->vdev && n->vdev->type->link)
+		n->vdev->type->link(n->vdev, up);
+}
+
 static void device_gone(struct bus_num *n)
 {
 	struct bus *bus = n->bus;

@@ -6,6 +6,7 @@
 #include "../virtio/vdev.h"
 
 extern const struct xvm_vdev_type xvm_blk_type;
+extern const struct xvm_vdev_type xvm_net_type;
 extern const struct xvm_vdev_type xvm_rng_type;
 
 #endif

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/if_tun.h>
 #include <malloc.h>
 #include <sched.h>
 #include <seccomp.h>
@@ -116,6 +117,7 @@ static const int plain_calls[] = {
 	SCMP_SYS(recvmsg), SCMP_SYS(sendmsg),	/* the supervisor */
 	SCMP_SYS(close), SCMP_SYS(munmap),	/* areas */
 	SCMP_SYS(flock), SCMP_SYS(fstat),	/* images */
+	SCMP_SYS(readv), SCMP_SYS(writev),	/* taps: the ring may do the same */
 	SCMP_SYS(getrandom),
 	SCMP_SYS(clock_gettime),
 	SCMP_SYS(futex), SCMP_SYS(brk),
@@ -141,10 +143,16 @@ static int allow_ioctl(scmp_filter_ctx ctx, unsigned int request)
 
 static int allow_checked(scmp_filter_ctx ctx)
 {
-	int err = allow_ioctl(ctx, EVTCHN_NOTIFY);
+	static const unsigned int requests[] = {
+		EVTCHN_NOTIFY, EVTCHN_UNBIND,
+		/* Of a tap that the supervisor opened: what its guest understands, and which queues are in use. */
+		TUNSETOFFLOAD, TUNSETQUEUE,
+	};
+	unsigned int i;
+	int err = 0;
 
-	if (!err)
-		err = allow_ioctl(ctx, EVTCHN_UNBIND);
+	for (i = 0; !err && i < sizeof(requests) / sizeof(requests[0]); i++)
+		err = allow_ioctl(ctx, requests[i]);
 	if (!err)
 		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
 				       SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));

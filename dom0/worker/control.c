@@ -250,6 +250,14 @@ static void take_dev_server(struct worker *w, struct fdsock_msg *msg)
 	bus_device_server(w->bus, server.num, &msg->fds);
 }
 
+static void take_dev_link(struct worker *w, struct fdsock_msg *msg)
+{
+	struct xvm_ipc_dev_link link;
+
+	memcpy(&link, msg->data, sizeof(link));
+	bus_link_device(w->bus, link.num, link.up);
+}
+
 static void take_map_reply(struct worker *w, struct fdsock_msg *msg)
 {
 	struct xvm_ipc_map_reply reply;
@@ -312,6 +320,7 @@ static const struct {
 	[XVM_IPC_STATS_REQ] = { sizeof(struct xvm_ipc_hdr), take_stats_req },
 	[XVM_IPC_DEV_RESIZE] = { sizeof(struct xvm_ipc_dev_resize), take_dev_resize },
 	[XVM_IPC_DEV_SERVER] = { sizeof(struct xvm_ipc_dev_server), take_dev_server },
+	[XVM_IPC_DEV_LINK] = { sizeof(struct xvm_ipc_dev_link), take_dev_link },
 	[XVM_IPC_STOP] = { sizeof(struct xvm_ipc_hdr), take_stop },
 	[XVM_IPC_TRACE] = { sizeof(struct xvm_ipc_hdr), take_trace },
 };

@@ -5,6 +5,7 @@
 
 static const struct xvm_vdev_type *const types[] = {
 	&xvm_blk_type,
+	&xvm_net_type,
 	&xvm_rng_type,
 	&xvm_vhost_user_type,
 	&xvm_vfio_user_type,
