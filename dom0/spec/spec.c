@@ -8,6 +8,7 @@ static const char *const kind_name[] = {
 	[XVM_KIND_RNG] = "rng",
 	[XVM_KIND_VHOST_USER] = "vhost-user",
 	[XVM_KIND_VFIO_USER] = "vfio-user",
+	[XVM_KIND_NET] = "net",
 };
 
 /* Types of virtio devices by the words of this project, and how many queues such a device has if nobody says. */
@@ -23,10 +24,12 @@ static const struct {
 #define DISK (1u << XVM_KIND_BLK)
 #define SERVED (1u << XVM_KIND_VHOST_USER)
 #define VFIO (1u << XVM_KIND_VFIO_USER)
+#define NET (1u << XVM_KIND_NET)
 #define ANY ~0u
 
 enum key { KEY_TYPE, KEY_NAME, KEY_VDEV, KEY_PATH, KEY_FORMAT, KEY_ACCESS, KEY_DISCARD, KEY_NO_DISCARD, KEY_DEVICE,
-	   KEY_QUEUES, KEY_TAG, KEY_TRUSTED, KEY_SOCKET, KEY_SERVER, KEY_TARGET, NUM_KEYS };
+	   KEY_QUEUES, KEY_TAG, KEY_TRUSTED, KEY_SOCKET, KEY_SERVER, KEY_MAC, KEY_BRIDGE, KEY_SCRIPT, KEY_VIFNAME, KEY_MTU,
+	   KEY_LINK, KEY_TARGET, NUM_KEYS };
 
 struct parse {
 	struct xvm_spec *spec;
@@ -152,12 +155,13 @@ static const char *take_device(struct xvm_spec *spec, const char *value, size_t 
 	return NULL;
 }
 
+/* A server of vhost-user has fewer, see check_served. */
 static const char *take_queues(struct xvm_spec *spec, const char *value, size_t len)
 {
 	u32 queues;
 
-	if (xvm_parse_u32(value, len, XVM_VHOST_USER_MAX_QUEUES, &queues) || !queues)
-		return "queues= is no number from 1 to 8";
+	if (xvm_parse_u32(value, len, XVM_NET_MAX_QUEUES, &queues) || !queues)
+		return "queues= is no number from 1 to 16";
 	spec->queues = (u8)queues;
 	return NULL;
 }
@@ -194,6 +198,83 @@ static const char *take_server(struct xvm_spec *spec, const char *value, size_t 
 	return take_path(spec, value, len) ? "server= does not begin with an absolute path, or has more than 1023 bytes or a control character" : NULL;
 }
 
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static const char *take_mac(struct xvm_spec *spec, const char *value, size_t len)
+{
+	static const char why[] = "mac= is not six bytes of two hex digits with ':' between them, of one card and no group";
+	u32 i;
+
+	if (len != 17)
+		return why;
+	for (i = 0; i < 6; i++) {
+		int high = hex_digit(value[3 * i]), low = hex_digit(value[3 * i + 1]);
+
+		if (high < 0 || low < 0 || (i < 5 && value[3 * i + 2] != ':'))
+			return why;
+		spec->net.mac[i] = (u8)(high << 4 | low);
+	}
+	spec->net.mac_given = true;
+	return spec->net.mac[0] & 1 ? why : NULL;
+}
+
+static bool take_ifname(const char *value, size_t len, char name[XVM_IFNAME_BYTES])
+{
+	size_t i;
+
+	if (!len || len >= XVM_IFNAME_BYTES || value[0] == '.')
+		return false;
+	for (i = 0; i < len; i++)
+		if (value[i] <= ' ' || value[i] >= 0x7f || strchr("/:%", value[i]))
+			return false;
+	memcpy(name, value, len);
+	name[len] = 0;
+	return true;
+}
+
+static const char *take_bridge(struct xvm_spec *spec, const char *value, size_t len)
+{
+	return take_ifname(value, len, spec->net.bridge) ? NULL :
+	       "bridge= is no name of an interface: 1 to 15 characters, without '/', ':', '%' and blanks";
+}
+
+static const char *take_vifname(struct xvm_spec *spec, const char *value, size_t len)
+{
+	return take_ifname(value, len, spec->net.vifname) ? NULL :
+	       "vifname= is no name of an interface: 1 to 15 characters, without '/', ':', '%' and blanks";
+}
+
+static const char *take_script(struct xvm_spec *spec, const char *value, size_t len)
+{
+	size_t i;
+
+	if (!len || len >= sizeof(spec->net.script))
+		return "script= is not 1 to 255 bytes long";
+	for (i = 0; i < len; i++)
+		if (value[i] < ' ' || value[i] == 0x7f || (value[i] == '/' && value[0] != '/'))
+			return "script= is neither an absolute path nor the name of a script in Xen's own folder";
+	memcpy(spec->net.script, value, len);
+	spec->net.script[len] = 0;
+	return NULL;
+}
+
+static const char *take_mtu(struct xvm_spec *spec, const char *value, size_t len)
+{
+	return !xvm_parse_u32(value, len, 65535, &spec->net.mtu) && spec->net.mtu >= 68 ? NULL : "mtu= is no number from 68 to 65535";
+}
+
+static const char *take_link(struct xvm_spec *spec, const char *value, size_t len)
+{
+	spec->net.link_down = is_word(value, len, "down");
+	return spec->net.link_down || is_word(value, len, "up") ? NULL : "link= is neither up nor down";
+}
+
 /* ---- one function per key that is printed: its item, or nothing ---- */
 
 static void put_name(const struct xvm_spec *spec, char *item, size_t bytes)
@@ -226,6 +307,41 @@ static void put_device(const struct xvm_spec *spec, char *item, size_t bytes)
 		snprintf(item, bytes, "device=%u", spec->device_id);
 }
 
+static void put_mac(const struct xvm_spec *spec, char *item, size_t bytes)
+{
+	const u8 *m = spec->net.mac;
+
+	if (spec->net.mac_given)
+		snprintf(item, bytes, "mac=%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5]);
+}
+
+static void put_text(const char *key, const char *text, char *item, size_t bytes)
+{
+	if (*text)
+		snprintf(item, bytes, "%s=%s", key, text);
+}
+
+static void put_bridge(const struct xvm_spec *spec, char *item, size_t bytes)
+{
+	put_text("bridge", spec->net.bridge, item, bytes);
+}
+
+static void put_script(const struct xvm_spec *spec, char *item, size_t bytes)
+{
+	put_text("script", spec->net.script, item, bytes);
+}
+
+static void put_vifname(const struct xvm_spec *spec, char *item, size_t bytes)
+{
+	put_text("vifname", spec->net.vifname, item, bytes);
+}
+
+static void put_mtu(const struct xvm_spec *spec, char *item, size_t bytes)
+{
+	if (spec->net.mtu)
+		snprintf(item, bytes, "mtu=%u", spec->net.mtu);
+}
+
 static void put_queues(const struct xvm_spec *spec, char *item, size_t bytes)
 {
 	snprintf(item, bytes, "queues=%u", spec->queues);
@@ -255,6 +371,12 @@ static void put_server(const struct xvm_spec *spec, char *item, size_t bytes)
 	snprintf(item, bytes, "%s=%s", spec->command ? "server" : "socket", spec->path);
 }
 
+static void put_link(const struct xvm_spec *spec, char *item, size_t bytes)
+{
+	if (spec->net.link_down)
+		snprintf(item, bytes, "link=down");
+}
+
 static void put_target(const struct xvm_spec *spec, char *item, size_t bytes)
 {
 	if (spec->path[0])
@@ -279,11 +401,17 @@ static const struct {
 	[KEY_DISCARD] = { "discard", DISK, false, true, KEY_DISCARD, take_nothing, NULL },
 	[KEY_NO_DISCARD] = { "no-discard", DISK, false, true, KEY_DISCARD, take_nothing, put_no_discard },
 	[KEY_DEVICE] = { "device", SERVED, true, false, KEY_DEVICE, take_device, put_device },
-	[KEY_QUEUES] = { "queues", SERVED, true, false, KEY_QUEUES, take_queues, put_queues },
+	[KEY_QUEUES] = { "queues", SERVED | NET, true, false, KEY_QUEUES, take_queues, put_queues },
 	[KEY_TAG] = { "tag", SERVED, true, false, KEY_TAG, take_tag, put_tag },
 	[KEY_TRUSTED] = { "trusted", VFIO, true, true, KEY_TRUSTED, take_trusted, put_trusted },
 	[KEY_SOCKET] = { "socket", SERVED | VFIO, true, false, KEY_SERVER, take_socket, put_socket },
 	[KEY_SERVER] = { "server", SERVED, true, false, KEY_SERVER, take_server, put_server },
+	[KEY_MAC] = { "mac", NET, true, false, KEY_MAC, take_mac, put_mac },
+	[KEY_BRIDGE] = { "bridge", NET, true, false, KEY_BRIDGE, take_bridge, put_bridge },
+	[KEY_SCRIPT] = { "script", NET, true, false, KEY_SCRIPT, take_script, put_script },
+	[KEY_VIFNAME] = { "vifname", NET, true, false, KEY_VIFNAME, take_vifname, put_vifname },
+	[KEY_MTU] = { "mtu", NET, true, false, KEY_MTU, take_mtu, put_mtu },
+	[KEY_LINK] = { "link", NET, true, false, KEY_LINK, take_link, put_link },
 	[KEY_TARGET] = { "target", DISK, true, false, KEY_PATH, take_path, put_target },
 };
 
@@ -433,6 +561,8 @@ static int check_served(struct parse *p)
 		return fault_at(p, at, "type=vhost-user needs device=");
 	if (!spec->path[0])
 		return fault_at(p, at, "type=vhost-user needs socket= or server=");
+	if (spec->queues > XVM_VHOST_USER_MAX_QUEUES)
+		return fault_at(p, p->text + p->seen[KEY_QUEUES] - 1 + strlen("queues="), "queues= is no number from 1 to 8");
 	if (spec->device_id == 26 ? !spec->tag[0] : spec->tag[0])
 		return fault_at(p, at, "tag= is for device=fs, which needs it");
 	for (i = 0; i < XVM_ARRAY_SIZE(devices) && !spec->queues; i++)
@@ -466,6 +596,8 @@ static int check_whole(struct parse *p)
 		return fault_at(p, p->text + p->seen[KEY_TYPE] - 1, "type=vfio-user needs socket=");
 	if (p->seen[KEY_DISCARD] && spec->read_only)
 		return fault_at(p, p->text + p->seen[KEY_DISCARD] - 1, "discard on a disk with access=ro");
+	if (spec->kind == XVM_KIND_NET && !spec->queues)
+		spec->queues = 1;
 	spec->discard = spec->kind == XVM_KIND_BLK && !spec->read_only && !p->seen[KEY_NO_DISCARD];
 	return spec->kind == XVM_KIND_VHOST_USER ? check_served(p) : 0;
 }

@@ -22,16 +22,31 @@
 #define XVM_TAG_MAX 36		/* what a file system's configuration has room for */
 #define XVM_VHOST_USER_MAX_QUEUES 8u
 #define XVM_SPEC_MAX_BYTES 2048	/* of one device's text */
+#define XVM_IFNAME_BYTES 16	/* Linux's, with the terminator */
+#define XVM_SCRIPT_BYTES 256
+#define XVM_NET_MAX_QUEUES 16	/* pairs of them */
 
 enum xvm_device_kind {
 	XVM_KIND_BLK,
 	XVM_KIND_RNG,
 	XVM_KIND_VHOST_USER,
 	XVM_KIND_VFIO_USER,
+	XVM_KIND_NET,
 };
 
 /* "disk", "rng", "vhost-user", "vfio-user" */
 const char *xvm_kind_name(enum xvm_device_kind kind);
+
+/* As in xl's vif list, where that has it. */
+struct xvm_spec_net {
+	u8 mac[6];
+	bool mac_given;		/* else one is made up */
+	bool link_down;
+	char bridge[XVM_IFNAME_BYTES];	/* empty: in none */
+	char vifname[XVM_IFNAME_BYTES];	/* of the tap; empty: one is made up */
+	char script[XVM_SCRIPT_BYTES];	/* a path, or a name below Xen's scripts; empty: none */
+	u32 mtu;		/* 0: the bridge's, and the guest is not told */
+};
 
 struct xvm_spec {
 	enum xvm_device_kind kind;
@@ -41,10 +56,11 @@ struct xvm_spec {
 	bool read_only;
 	bool discard;			/* disk: discard may reach the image */
 	u16 device_id;			/* vhost-user: virtio device type */
-	u8 queues;			/* vhost-user */
+	u8 queues;			/* vhost-user; net: pairs of them */
 	bool command;			/* vhost-user: path is a program that is started */
 	char tag[XVM_TAG_MAX + 1];	/* vhost-user, device=fs */
 	bool trusted;			/* vfio-user: the server may map the areas of the device */
+	struct xvm_spec_net net;	/* net */
 };
 
 /* What is wrong, and where: at counts bytes of the text. */
