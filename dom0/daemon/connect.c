@@ -16,6 +16,7 @@
 #include "../../xen/proto/page.h"
 #include "../../xen/user/xen.h"
 
+#define VIRTIO_ID_NET 1
 #define VIRTIO_ID_BLOCK 2
 #define VIRTIO_ID_RNG 4
 #define LOCK_WAIT_MS 30000
@@ -146,7 +147,17 @@ static const u16 device_ids[] = {
 	[XVM_KIND_RNG] = VIRTIO_ID_RNG,
 	[XVM_KIND_VHOST_USER] = 0,	/* its description says */
 	[XVM_KIND_VFIO_USER] = 0,	/* whatever the server has */
+	[XVM_KIND_NET] = VIRTIO_ID_NET,
 };
+
+static void describe_net(const struct xvm_image *image, struct xvm_ipc_net *net)
+{
+	memcpy(net->mac, image->net.mac, sizeof(net->mac));
+	net->pairs = image->spec.queues;
+	net->mtu = (u16)image->spec.net.mtu;
+	net->tap_mtu = image->net.mtu;
+	net->link_up = !image->spec.net.link_down;
+}
 
 static void add_device(struct xvm_disk *disk, const struct fdset *fds)
 {
@@ -167,6 +178,8 @@ static void add_device(struct xvm_disk *disk, const struct fdset *fds)
 		xvm_server_describe(&disk->image.spec, &msg);
 	if (disk->image.spec.kind == XVM_KIND_VFIO_USER)
 		msg.backend = XVM_BACKEND_VFIO_USER;
+	if (disk->image.spec.kind == XVM_KIND_NET)
+		describe_net(&disk->image, &msg.net);
 	disk->in_worker = true;
 	xvm_daemon_settle_later(disk->guest->daemon);
 	xvm_worker_add_device(disk->guest->worker, &msg, fds);
@@ -183,7 +196,10 @@ static void on_opened(void *arg, const struct xvm_opened *opened, struct fdset *
 	} else if (!xvm_image_same(&opened->image, &disk->image)) {
 		xvm_disk_fail(disk, "target= names another file than at creation; put the image back, or destroy and create the guest");
 	} else {
+		bool down = disk->image.spec.net.link_down;
+
 		disk->image = opened->image;
+		disk->image.spec.net.link_down = down;	/* it may have been changed, or its descriptor */
 		err = disk->image.spec.kind == XVM_KIND_VHOST_USER ? xvm_server_start(disk, fds) : 0;
 		if (err)
 			xvm_disk_fail(disk, "its server cannot be started");

@@ -171,19 +171,12 @@ static int parse_size(const char *text, u64 *bytes)
 	return 0;
 }
 
-void xvm_ctl_set(struct client *client, struct json_object *request)
+static void set_size(struct client *client, struct xvm_disk *disk, const char *value)
 {
-	const char *key = xvm_ctl_text(request, "key"), *value = xvm_ctl_text(request, "value");
-	struct xvm_disk *disk = disk_of(client, request);
 	char why[XVM_WHY_BYTES];
 	u64 bytes;
 
-	if (!disk)
-		return;
-	if (!key || !value || strcmp(key, "size")) {
-		snprintf(why, sizeof(why), "%.40s cannot be set; known is size", key ? key : "nothing");
-		xvm_ctl_error(client, why);
-	} else if (parse_size(value, &bytes)) {
+	if (parse_size(value, &bytes)) {
 		snprintf(why, sizeof(why), "size=%.40s is neither bytes, nor a number with K, M, G or T, nor image", value);
 		xvm_ctl_error(client, why);
 	} else if (xvm_disk_resize(disk, bytes, why)) {
@@ -191,6 +184,44 @@ void xvm_ctl_set(struct client *client, struct json_object *request)
 	} else {
 		xvm_ctl_wait(client, xvm_op_new(disk, XVM_OP_RESIZE, ATTACH_LIMIT_MS, on_device, client));
 	}
+}
+
+static void set_link(struct client *client, struct xvm_disk *disk, const char *value)
+{
+	bool up = !strcmp(value, "up");
+	char why[XVM_WHY_BYTES];
+
+	if (!up && strcmp(value, "down")) {
+		snprintf(why, sizeof(why), "link=%.40s is neither up nor down", value);
+		xvm_ctl_error(client, why);
+	} else if (xvm_disk_link(disk, up, why) || (disk->own && xvm_record_write(disk->guest, why))) {
+		xvm_ctl_error(client, why);
+	} else {
+		on_device(client, NULL, disk);
+	}
+}
+
+void xvm_ctl_set(struct client *client, struct json_object *request)
+{
+	static const struct {
+		const char *key;
+		void (*set)(struct client *client, struct xvm_disk *disk, const char *value);
+	} keys[] = { { "size", set_size }, { "link", set_link } };
+	const char *key = xvm_ctl_text(request, "key"), *value = xvm_ctl_text(request, "value");
+	struct xvm_disk *disk = disk_of(client, request);
+	char why[XVM_WHY_BYTES];
+	u32 i;
+
+	if (!disk)
+		return;
+	for (i = 0; i < XVM_ARRAY_SIZE(keys) && key && value; i++) {
+		if (strcmp(key, keys[i].key))
+			continue;
+		keys[i].set(client, disk, value);
+		return;
+	}
+	snprintf(why, sizeof(why), "%.40s cannot be set; known are size, link", key ? key : "nothing");
+	xvm_ctl_error(client, why);
 }
 
 void xvm_ctl_records(struct client *client, struct json_object *request)

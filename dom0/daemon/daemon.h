@@ -119,6 +119,7 @@ struct xvm_disk {
 	struct xvm_image image;
 	struct xvm_node_view view;	/* of the scan going on */
 	struct xvm_ipc_one_dev_stats stats;	/* its worker's word, for people */
+	bool in_host;			/* kind net: its tap is there, or may be */
 	struct xvm_opener *opener;
 	struct xvm_server server;	/* vhost-user */
 	struct event *limit;		/* how long removal may take */
@@ -244,6 +245,8 @@ void xvm_disk_show_error(struct xvm_disk *disk, const char *why);
 
 /* From now on its worker and the guest do without it; a device of our own goes altogether. */
 void xvm_disk_fail(struct xvm_disk *disk, const char *why);
+/* Its cable is in, or out, from now on. Returns 0, or -EINVAL with a line in why. */
+int xvm_disk_link(struct xvm_disk *disk, bool up, char why[XVM_WHY_BYTES]);
 /* The device of this guest with that name, or that number; NULL: there is none. */
 struct xvm_disk *xvm_disk_find(struct xvm_guest *guest, const char *word);
 

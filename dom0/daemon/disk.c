@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include "host_net.h"
 #include "worker.h"
 
 /*
@@ -365,7 +366,14 @@ static int adopt_body(struct xvm_store *store, u32 txn, void *arg)
 
 static void log_adopted(struct xvm_disk *disk)
 {
-	if (disk->image.spec.kind != XVM_KIND_BLK)
+	const struct xvm_image *image = &disk->image;
+	const u8 *mac = image->net.mac;
+
+	if (image->spec.kind == XVM_KIND_NET)
+		xvm_disk_log(disk, LOG_INFO, "adopted as device %u: net, %02x:%02x:%02x:%02x:%02x:%02x, tap %s%s%s", disk->num,
+			     mac[0], mac[1], mac[2], mac[3], mac[4], mac[5], disk->request.net.tap,
+			     image->spec.net.bridge[0] ? " in " : "", image->spec.net.bridge);
+	else if (disk->image.spec.kind != XVM_KIND_BLK)
 		xvm_disk_log(disk, LOG_INFO, "adopted as device %u: %s", disk->num, xvm_kind_name(disk->image.spec.kind));
 	else
 		xvm_disk_log(disk, LOG_INFO, "adopted as device %u: %s, %llu bytes%s%s", disk->num,
@@ -411,6 +419,8 @@ static void on_checked(void *arg, const struct xvm_opened *opened, struct fdset 
 		return;
 	}
 	disk->image = opened->image;
+	disk->in_host = disk->image.spec.kind == XVM_KIND_NET;
+	disk->request.net.task = XVM_NET_OPEN;
 	other = disk->image.spec.kind == XVM_KIND_BLK ? find_conflict(disk) : NULL;
 	if (other) {
 		snprintf(why, sizeof(why), "image %.100s is in use by guest %u (%.40s) as %s%s; destroy that guest, or use a copy",
@@ -420,6 +430,78 @@ static void on_checked(void *arg, const struct xvm_opened *opened, struct fdset 
 		return;
 	}
 	adopt(disk);
+}
+
+/* ---- the tap of a network device ---- */
+
+static bool tap_taken(void *arg, const char *tap)
+{
+	const struct xvm_disk *whose = arg, *disk;
+	const struct xvm_guest *guest;
+
+	for (guest = whose->guest->daemon->guests; guest; guest = guest->next)
+		for (disk = guest->disks; disk; disk = disk->next)
+			if (disk != whose && !strcmp(disk->request.net.tap, tap))
+				return true;
+	return false;
+}
+
+/* What a network device would be made with, if its description turns out to be one. NULL, or what is wrong. */
+static const char *prepare_net(struct xvm_disk *disk)
+{
+	const char *vifname = disk->request.spec.net.vifname;
+	struct xvm_net_request *net = &disk->request.net;
+	bool made_up = false;
+
+	net->task = XVM_NET_MAKE;
+	net->owner = disk->guest->daemon->options.uid_base + disk->guest->domid;
+	xvm_net_default_mac(disk->guest->uuid, disk->vdev, net->mac);
+	if (!*vifname && !net->tap[0])
+		made_up = xvm_net_tap_name(disk->guest->domid, disk->vdev, net->tap, tap_taken, disk);
+	else if (*vifname)
+		memcpy(net->tap, vifname, sizeof(net->tap));
+	if (!net->tap[0])
+		return "the guest has a hundred network devices, the limit";
+	return !made_up && tap_taken(disk, net->tap) ? "another device has a tap of this vifname=; choose another" : NULL;
+}
+
+static void on_released(void *arg, const struct xvm_opened *opened, struct fdset *fds)
+{
+	struct xvm_disk *disk = arg;
+
+	(void)fds;
+	disk->opener = NULL;
+	if (opened->err)
+		xvm_disk_log(disk, LOG_ERR, "%s", opened->why);
+	disk->in_host = false;
+	xvm_disk_left(disk);
+}
+
+/* The tap goes before anybody is told that the device has gone. False: it cannot be waited for. */
+static bool release_host(struct xvm_disk *disk)
+{
+	struct xvm_image_request request = disk->request;
+
+	request.spec = disk->image.spec;
+	request.net.task = XVM_NET_REMOVE;
+	xvm_opener_cancel(disk->opener);
+	disk->opener = xvm_opener_start(disk->guest->daemon->base, &request, false, on_released, disk);
+	if (!disk->opener)
+		xvm_disk_log(disk, LOG_ERR, "no process to remove tap %s could be started; remove it by hand", request.net.tap);
+	return disk->opener;
+}
+
+int xvm_disk_link(struct xvm_disk *disk, bool up, char why[XVM_WHY_BYTES])
+{
+	if (disk->image.spec.kind != XVM_KIND_NET) {
+		snprintf(why, XVM_WHY_BYTES, "link is a network device's, and this is of type=%s",
+			 xvm_kind_name(disk->image.spec.kind));
+		return -EINVAL;
+	}
+	disk->request.spec.net.link_down = disk->image.spec.net.link_down = !up;
+	if (disk->in_worker)
+		xvm_worker_link_device(disk->guest->worker, disk->num, up);
+	return 0;
 }
 
 static u32 count_devices(const struct xvm_guest *guest)
@@ -458,6 +540,12 @@ static void begin_adoption(struct xvm_disk *disk)
 		refuse(disk, r.why);
 		return;
 	}
+	r.why = prepare_net(disk);
+	if (r.why && disk->request.spec.kind == XVM_KIND_NET) {
+		refuse(disk, r.why);
+		return;
+	}
+	disk->in_host = disk->request.spec.kind == XVM_KIND_NET;
 	if (disk->own && !xvm_kind_stands_on(disk->image.spec.kind)) {
 		adopt(disk);
 		return;
@@ -536,6 +624,8 @@ void xvm_disk_left(struct xvm_disk *disk)
 	xvm_server_end(disk);
 	disk->driver_ok = false;
 	event_del(disk->limit);
+	if (disk->phase == XVM_DISK_LEAVING && disk->in_host && release_host(disk))
+		return;
 	if (disk->phase == XVM_DISK_LEAVING)
 		disk->phase = XVM_DISK_LEFT;
 	xvm_guest_dirty(disk->guest);
@@ -573,6 +663,10 @@ void xvm_disk_step(struct xvm_disk *disk, enum xvm_disk_step step)
 		leave(disk, true);
 		break;
 	case XVM_STEP_CLOSE:
+		if (disk->phase == XVM_DISK_OPENING && disk->in_host) {
+			leave(disk, true);
+			break;
+		}
 		xvm_opener_cancel(disk->opener);
 		disk->opener = NULL;
 		xvm_disk_close(disk);

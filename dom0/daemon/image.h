@@ -29,12 +29,33 @@ struct xvm_image_id {
 	bool block;
 };
 
+#define XVM_TAP_BYTES XVM_IFNAME_BYTES
+
+/* What is wanted of host_net.h. */
+enum xvm_net_task {
+	XVM_NET_MAKE,		/* the tap, in its bridge */
+	XVM_NET_OPEN,		/* its queues, for a worker */
+	XVM_NET_REMOVE,
+};
+
+/* Kind net: what the description does not say. */
+struct xvm_net_request {
+	enum xvm_net_task task;
+	char tap[XVM_TAP_BYTES];
+	u8 mac[6];		/* unless it says one */
+	u32 owner;		/* the user of the guest's workers */
+};
+
 struct xvm_image {
 	struct xvm_spec spec;	/* what the device is; xl's own disk: the kind alone */
 	struct xvm_image_id id;	/* kind blk */
 	u64 bytes;
 	bool direct;		/* was opened with O_DIRECT */
 	u32 mem_align;		/* with direct */
+	struct {		/* kind net */
+		u8 mac[6];
+		u16 mtu;	/* of the tap */
+	} net;
 };
 
 struct xvm_image_request {
@@ -42,6 +63,7 @@ struct xvm_image_request {
 	bool read_only;
 	bool plain;		/* an image, and no descriptor */
 	struct xvm_spec spec;	/* own device of another kind than blk: what it is; target is not looked at */
+	struct xvm_net_request net;
 	u64 grow_to;		/* enlarge a file that is smaller; 0: leave it */
 };
 

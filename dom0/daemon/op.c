@@ -190,7 +190,7 @@ static void on_grown(void *arg, const struct xvm_opened *opened, struct fdset *f
 int xvm_disk_resize(struct xvm_disk *disk, u64 bytes, char why[XVM_WHY_BYTES])
 {
 	if (disk->image.spec.kind != XVM_KIND_BLK) {
-		snprintf(why, XVM_WHY_BYTES, "size is a disk's, and this is an %s", xvm_kind_name(disk->image.spec.kind));
+		snprintf(why, XVM_WHY_BYTES, "size is a disk's, and this is of type=%s", xvm_kind_name(disk->image.spec.kind));
 		return -EINVAL;
 	}
 	if (disk->phase != XVM_DISK_READY || disk->broken || disk->opener) {

@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 #include "../base/fdsock.h"
+#include "host_net.h"
 
 struct xvm_opener {
 	pid_t child;
@@ -58,6 +59,8 @@ static void __attribute__((noreturn)) child_main(int sock, const struct xvm_imag
 					xvm_server_check(&opened.image.spec, opened.why);
 	if (!opened.err && opened.image.spec.kind == XVM_KIND_VFIO_USER)
 		opened.err = xvm_vfio_user_open(opened.image.spec.path, !want_fds, &fds, opened.why);
+	if (!opened.err && opened.image.spec.kind == XVM_KIND_NET)
+		opened.err = xvm_host_net(request, &opened.image, &fds, opened.why);
 	fdsock_send(3, &opened, sizeof(opened), fds.fd, want_fds && !opened.err ? fds.count : 0, true);
 	_exit(0);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "report.h"
 #include <json-c/json.h>
+#include <stdio.h>
 #include "worker.h"
 
 static void add_text(struct json_object *json, const char *key, const char *text)
@@ -39,6 +40,21 @@ static const char *disk_state(const struct xvm_disk *disk)
 	return disk->driver_ok ? "driver-ok" : "ready";
 }
 
+static void add_net(struct json_object *json, const struct xvm_disk *disk)
+{
+	const struct xvm_spec_net *net = &disk->image.spec.net;
+	const u8 *m = disk->image.net.mac;
+	char mac[18];
+
+	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5]);
+	add_text(json, "mac", mac);
+	add_text(json, "bridge", net->bridge);
+	add_text(json, "tap", disk->request.net.tap);
+	add_text(json, "link", net->link_down ? "down" : "up");
+	add_number(json, "queue_pairs", disk->image.spec.queues);
+	add_number(json, "mtu", net->mtu ? net->mtu : disk->image.net.mtu);
+}
+
 struct json_object *xvm_report_device(const struct xvm_disk *disk)
 {
 	struct json_object *json = json_object_new_object();
@@ -55,6 +71,8 @@ struct json_object *xvm_report_device(const struct xvm_disk *disk)
 	add_flag(json, "read_only", disk->request.read_only);
 	add_flag(json, "direct_io", disk->image.direct);
 	add_flag(json, "discard", disk->discard);
+	if (disk->image.spec.kind == XVM_KIND_NET)
+		add_net(json, disk);
 	add_text(json, "from", !disk->own ? "xl" : disk->persist ? "record" : "attach");
 	if (disk->own) {
 		xvm_own_spec(disk, &spec);

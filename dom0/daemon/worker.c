@@ -80,6 +80,13 @@ void xvm_worker_server(struct xvm_worker *w, u32 num, const struct fdset *fds)
 	xvm_worker_send(w, &msg.hdr, XVM_IPC_DEV_SERVER, sizeof(msg), fds->fd, fds->count);
 }
 
+void xvm_worker_link_device(struct xvm_worker *w, u32 num, bool up)
+{
+	struct xvm_ipc_dev_link msg = { .num = (u16)num, .up = up };
+
+	xvm_worker_send(w, &msg.hdr, XVM_IPC_DEV_LINK, sizeof(msg), NULL, 0);
+}
+
 void xvm_worker_run(struct xvm_worker *w, const struct xvm_ipc_start *start, int channel_fd, int bus_fd)
 {
 	struct xvm_ipc_start msg = *start;

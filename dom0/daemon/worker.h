@@ -31,6 +31,7 @@ int xvm_worker_start(struct xvm_guest *guest, int keep_fd);
 /* All of these kill the worker when it does not listen; NULL is ignored. */
 void xvm_worker_add_device(struct xvm_worker *worker, const struct xvm_ipc_dev_add *device, const struct fdset *fds);
 void xvm_worker_del_device(struct xvm_worker *worker, u32 num, bool forced);
+void xvm_worker_link_device(struct xvm_worker *worker, u32 num, bool up);
 void xvm_worker_resize_device(struct xvm_worker *worker, u32 num, u64 bytes);
 void xvm_worker_server(struct xvm_worker *worker, u32 num, const struct fdset *fds);	/* DEV_SERVER */
 void xvm_worker_run(struct xvm_worker *worker, const struct xvm_ipc_start *start, int channel_fd, int bus_fd);

@@ -79,17 +79,6 @@ int xvm_aio_fallocate(struct xvm_aio *aio, struct xvm_aio_req *req, int fd, int 
 	return xvm_aio_readv(aio, req, fd, NULL, 0, off);
 }
 
-int xvm_aio_poll(struct xvm_aio *aio, struct xvm_aio_req *req, int fd, unsigned int events)
-{
-	(void)events;
-	return xvm_aio_readv(aio, req, fd, NULL, 0, 0);
-}
-
-int xvm_aio_poll_end(struct xvm_aio *aio, struct xvm_aio_req *req)
-{
-	return xvm_aio_readv(aio, req, -1, NULL, 0, 0);
-}
-
 static void host_map(void *arg, struct xvm_ipc_map *map)
 {
 	(void)arg;

@@ -186,7 +186,10 @@ static int run_show(int argc, char **argv)
 
 static void print_set(struct json_object *answer)
 {
-	printf("%s: size_bytes %s\n", xvmsg_text(device_of(answer), "name"), xvmsg_text(device_of(answer), "size_bytes"));
+	struct json_object *device = device_of(answer);
+	const char *key = strcmp(xvmsg_text(device, "type"), "net") ? "size_bytes" : "link";
+
+	printf("%s: %s %s\n", xvmsg_text(device, "name"), key, xvmsg_text(device, key));
 }
 
 static int run_set(int argc, char **argv)
@@ -217,10 +220,10 @@ static int run_forget(int argc, char **argv)
 }
 
 const struct xvmsg_command xvmsg_attach = { "attach", "GUEST SPEC [--persist] [--wait[=S]]",
-					    "type=disk,path=...,vdev=... or type=rng: a device, now", run_attach };
+					    "type=disk,path=..., type=net,bridge=... or type=rng: a device, now", run_attach };
 const struct xvmsg_command xvmsg_detach = { "detach", "GUEST DEVICE [--force] [--wait=S]",
 					    "ask the guest to let go; --force does not ask", run_detach };
 const struct xvmsg_command xvmsg_show = { "show", "GUEST [DEVICE]", "all there is to know", run_show };
-const struct xvmsg_command xvmsg_set = { "set", "GUEST DEVICE size=SIZE",
-					 "enlarge a disk: 2G, or image: as large as that is", run_set };
+const struct xvmsg_command xvmsg_set = { "set", "GUEST DEVICE size=SIZE | link=up|down",
+					 "enlarge a disk: 2G, or image: as large as that is; a network cable in or out", run_set };
 const struct xvmsg_command xvmsg_forget = { "forget", "UUID", "the kept devices of a guest that does not run", run_forget };

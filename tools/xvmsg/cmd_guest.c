@@ -262,7 +262,7 @@ static time_t seconds(void)
 	return now.tv_sec;
 }
 
-/* A name that the file does not say may be any. */
+/* A name that the file does not say may be any, and a cable that was pulled out makes no other device. */
 static bool same_device(struct json_object *device, const struct xvm_spec *wanted)
 {
 	struct xvm_spec spec = *wanted;
@@ -270,6 +270,7 @@ static bool same_device(struct json_object *device, const struct xvm_spec *wante
 
 	if (!*spec.name)
 		snprintf(spec.name, sizeof(spec.name), "%s", xvmsg_text(device, "name"));
+	spec.net.link_down = !strcmp(xvmsg_text(device, "link"), "down");
 	xvm_spec_print(&spec, text);
 	return !strcmp(xvmsg_text(device, "spec"), text);
 }

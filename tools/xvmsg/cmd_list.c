@@ -2,9 +2,20 @@
 /* xvmsg list: guests and their devices, or the devices kept for guests. */
 #include "xvmsg.h"
 
+/* What a device stands on: an image, or a tap and its bridge. */
+static const char *target_of(struct json_object *device, char text[64])
+{
+	if (strcmp(xvmsg_text(device, "type"), "net"))
+		return xvmsg_text(device, "target");
+	snprintf(text, 64, "%s %s %s%s", xvmsg_text(device, "mac"), xvmsg_text(device, "tap"), xvmsg_text(device, "bridge"),
+		 strcmp(xvmsg_text(device, "link"), "down") ? "" : " (link down)");
+	return text;
+}
+
 static void print_guest(struct json_object *guest)
 {
 	struct json_object *devices;
+	char target[64];
 	size_t i, n;
 
 	if (!json_object_object_get_ex(guest, "devices", &devices))
@@ -16,7 +27,7 @@ static void print_guest(struct json_object *guest)
 		printf("%5s %-20s %-10s %5s %-4s %-8s %-12s %-6s %s\n", xvmsg_text(guest, "domid"),
 		       xvmsg_text(guest, "name"), xvmsg_text(guest, "bus"), xvmsg_text(device, "device"),
 		       xvmsg_text(device, "type"), xvmsg_text(device, "name"), xvmsg_text(device, "state"),
-		       xvmsg_text(device, "from"), xvmsg_text(device, "target"));
+		       xvmsg_text(device, "from"), target_of(device, target));
 	}
 }
 

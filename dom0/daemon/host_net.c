@@ -1,0 +1,378 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "host_net.h"
+#include <fcntl.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <linux/if_tun.h>
+#include <linux/sockios.h>
+
+#define SCRIPT_DIR XVM_SYSCONFDIR "/xen/scripts/"
+#define HEADER_BYTES 12			/* of a frame, as virtio 1 says */
+#define SEND_BYTES (1 << 20)		/* that a guest may have in the host's network; then it waits */
+#define MAX_TAPS 100u			/* of one guest: two digits, or the name is too long */
+
+static int refuse(char *why, int err, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static int refuse(char *why, int err, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(why, XVM_WHY_BYTES, format, args);
+	va_end(args);
+	return err;
+}
+
+/* ---- names ---- */
+
+/* FNV-1a */
+static u64 hash(u64 h, const char *text)
+{
+	for (; *text; text++)
+		h = (h ^ (u8)*text) * 0x100000001b3ull;
+	return h;
+}
+
+void xvm_net_default_mac(const char *uuid, const char *name, u8 mac[6])
+{
+	u64 h = hash(hash(hash(0xcbf29ce484222325ull, uuid), "/"), name);
+
+	mac[0] = 0x00;
+	mac[1] = 0x16;
+	mac[2] = 0x3e;
+	mac[3] = (u8)(h >> 40 & 0x7f);	/* as libxl keeps it */
+	mac[4] = (u8)(h >> 24);
+	mac[5] = (u8)(h >> 8);
+}
+
+static u32 first_choice(const char *name)
+{
+	size_t len = strlen(name), at = len;
+	unsigned long n;
+
+	while (at && name[at - 1] >= '0' && name[at - 1] <= '9')
+		at--;
+	n = at < len && len - at < 4 ? strtoul(name + at, NULL, 10) : MAX_TAPS;
+	return n < MAX_TAPS ? (u32)n : (u32)(hash(0xcbf29ce484222325ull, name) % MAX_TAPS);
+}
+
+bool xvm_net_tap_name(u32 domid, const char *name, char tap[XVM_TAP_BYTES],
+		      bool (*taken)(void *arg, const char *tap), void *arg)
+{
+	u32 first = first_choice(name), i;
+
+	for (i = 0; i < MAX_TAPS; i++) {
+		snprintf(tap, XVM_TAP_BYTES, "vif%u.%u-xvm", domid % 100000, (first + i) % MAX_TAPS);
+		if (!taken(arg, tap))
+			return true;
+	}
+	tap[0] = 0;
+	return false;
+}
+
+/* ---- one interface ---- */
+
+/* Any socket will do for these requests. */
+static int ask(unsigned long request, struct ifreq *ifr)
+{
+	int sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), err;
+
+	if (sock < 0)
+		return -errno;
+	err = ioctl(sock, request, ifr) ? -errno : 0;
+	close(sock);
+	return err;
+}
+
+static struct ifreq named(const char *name)
+{
+	struct ifreq ifr = { 0 };
+
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
+	return ifr;
+}
+
+static bool has_leaf(const char *name, const char *leaf)
+{
+	char path[80];
+
+	snprintf(path, sizeof(path), "/sys/class/net/%s/%s", name, leaf);
+	return !access(path, F_OK);
+}
+
+static bool exists(const char *name)
+{
+	struct ifreq ifr = named(name);
+
+	return !ask(SIOCGIFINDEX, &ifr);
+}
+
+/* Of the user of this guest's workers: only we make such. */
+static bool is_ours(const struct xvm_net_request *net)
+{
+	char path[80], text[16] = "";
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/class/net/%s/owner", net->tap);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	if (read(fd, text, sizeof(text) - 1) < 0)
+		text[0] = 0;
+	close(fd);
+	return strtol(text, NULL, 10) == (long)net->owner;
+}
+
+/* A queue of the tap; the tap itself, if there is none of that name. */
+static int open_queue(const char *tap, char *why)
+{
+	struct ifreq ifr = named(tap);
+	int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC), err;
+
+	if (fd < 0)
+		return refuse(why, -errno, "/dev/net/tun cannot be opened: %s; is the kernel's module tun loaded?",
+			      strerror(errno));
+	ifr.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE;
+	if (!ioctl(fd, TUNSETIFF, &ifr))
+		return fd;
+	err = -errno;
+	close(fd);
+	return refuse(why, err, "tap %s cannot be opened: %s", tap, strerror(-err));
+}
+
+/* ---- making ---- */
+
+static void script_path(const char *script, char path[XVM_TARGET_BYTES])
+{
+	snprintf(path, XVM_TARGET_BYTES, "%s%s", script[0] == '/' ? "" : SCRIPT_DIR, script);
+}
+
+/*
+ * As libxl calls the scripts of a vif for an emulated card: `add type_if=tap`, the rest in the environment. The
+ * path that the script would read in xenstore is one that is not there, so what stands here counts.
+ */
+static void __attribute__((noreturn)) run_script(const struct xvm_image_request *request, const struct xvm_spec_net *spec,
+						 char *path, char *command)
+{
+	char bridge[40], interface[40], vif[40], xenbus[100], script[XVM_TARGET_BYTES + 8];
+	char *argv[] = { path, command, "type_if=tap", NULL };
+	char *envp[] = { "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "XENBUS_TYPE=vif",
+			 "XENBUS_BASE_PATH=backend", script, xenbus, interface, vif, spec->bridge[0] ? bridge : NULL, NULL };
+	int null = open("/dev/null", O_RDWR);
+
+	snprintf(script, sizeof(script), "script=%s", path);
+	snprintf(bridge, sizeof(bridge), "bridge=%s", spec->bridge);
+	snprintf(interface, sizeof(interface), "INTERFACE=%s", request->net.tap);
+	snprintf(vif, sizeof(vif), "vif=%s", request->net.tap);
+	snprintf(xenbus, sizeof(xenbus), "XENBUS_PATH=/local/domain/0/backend/vif/%s", request->net.tap);
+	dup2(null, 0);
+	dup2(null, 1);
+	dup2(null, 2);
+	close_range(3, ~0u, 0);
+	execve(path, argv, envp);
+	_exit(126);
+}
+
+static int call_script(const struct xvm_image_request *request, const struct xvm_spec_net *spec, char *command, char *why)
+{
+	char path[XVM_TARGET_BYTES];
+	int status = 0;
+	pid_t child;
+
+	script_path(spec->script, path);
+	if (access(path, X_OK))
+		return refuse(why, -ENOENT, "script %.120s cannot be run: %s", path, strerror(errno));
+	signal(SIGCHLD, SIG_DFL);
+	child = fork();
+	if (!child)
+		run_script(request, spec, path, command);
+	if (child < 0 || waitpid(child, &status, 0) != child)
+		return refuse(why, -EIO, "script %.120s cannot be run: %s", path, strerror(errno));
+	if (status)
+		return refuse(why, -EIO, "script %.120s %s failed for %s (%s %d); what it says is in its own log", path,
+			      command, request->net.tap, WIFEXITED(status) ? "exit status" : "signal",
+			      WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
+	return 0;
+}
+
+static int join_bridge(const char *tap, const char *bridge, bool was_there, char *why)
+{
+	struct ifreq ifr = named(tap);
+	int err = ask(SIOCGIFINDEX, &ifr), index = ifr.ifr_ifindex;
+
+	ifr = named(bridge);
+	ifr.ifr_ifindex = index;
+	if (!err)
+		err = ask(SIOCBRADDIF, &ifr);
+	if (!err || (err == -EBUSY && was_there))
+		return 0;
+	return refuse(why, err, "tap %s cannot join bridge %s: %s", tap, bridge, strerror(-err));
+}
+
+/* As Xen does with its own: an address that no bridge takes for its own. */
+static int set_address(const char *tap)
+{
+	static const u8 last[6] = { 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff };
+	struct ifreq ifr = named(tap);
+
+	ifr.ifr_hwaddr.sa_family = ARPHRD_ETHER;
+	memcpy(ifr.ifr_hwaddr.sa_data, last, sizeof(last));
+	return ask(SIOCSIFHWADDR, &ifr);
+}
+
+static int set_mtu(const char *tap, u32 mtu)
+{
+	struct ifreq ifr = named(tap);
+
+	ifr.ifr_mtu = (int)mtu;
+	return mtu ? ask(SIOCSIFMTU, &ifr) : 0;
+}
+
+static int set_up(const char *tap)
+{
+	struct ifreq ifr = named(tap);
+	int err = ask(SIOCGIFFLAGS, &ifr);
+
+	ifr.ifr_flags |= IFF_UP;
+	return err ? err : ask(SIOCSIFFLAGS, &ifr);
+}
+
+static u16 read_mtu(const char *tap)
+{
+	struct ifreq ifr = named(tap);
+
+	return ask(SIOCGIFMTU, &ifr) || ifr.ifr_mtu < 68 ? 1500 : ifr.ifr_mtu > 65535 ? 65535 : (u16)ifr.ifr_mtu;
+}
+
+/* A bridge of the kernel's may give a new port its own MTU, so this comes before ours. */
+static int plug(const struct xvm_image_request *request, const struct xvm_spec_net *spec, bool was_there, char *why)
+{
+	const char *tap = request->net.tap;
+	int err = set_address(tap);
+
+	if (err)
+		return refuse(why, err, "the address of tap %s cannot be set: %s", tap, strerror(-err));
+	if (spec->script[0])
+		err = call_script(request, spec, "add", why);
+	else if (spec->bridge[0])
+		err = join_bridge(tap, spec->bridge, was_there, why);
+	if (err)
+		return err;
+	err = set_mtu(tap, spec->mtu);
+	if (err)
+		return refuse(why, err, "mtu=%u cannot be set for tap %s: %s", spec->mtu, tap, strerror(-err));
+	err = set_up(tap);
+	return err ? refuse(why, err, "tap %s cannot be brought up: %s", tap, strerror(-err)) : 0;
+}
+
+static int look_first(const struct xvm_image_request *request, const struct xvm_spec_net *spec, bool *was_there, char *why)
+{
+	const char *tap = request->net.tap, *bridge = spec->bridge;
+
+	/* A script may know bridges of another kind. */
+	if (bridge[0] && !spec->script[0] && !has_leaf(bridge, "bridge"))
+		return refuse(why, -ENODEV, exists(bridge) ? "%s is no bridge; name one that is, or a script=" :
+							      "bridge %s does not exist; make it, or name another", bridge);
+	*was_there = exists(tap);
+	if (*was_there && !is_ours(&request->net))
+		return refuse(why, -EEXIST, "an interface %s is there already; choose another vifname=", tap);
+	return 0;
+}
+
+/* Until it is to persist the tap goes with the descriptor, whatever fails. */
+static int make(const struct xvm_image_request *request, const struct xvm_spec_net *spec, struct xvm_image *image, char *why)
+{
+	const char *tap = request->net.tap;
+	bool was_there;
+	int err = look_first(request, spec, &was_there, why), fd;
+
+	if (err)
+		return err;
+	fd = open_queue(tap, why);
+	if (fd < 0)
+		return fd;
+	if (ioctl(fd, TUNSETOWNER, (unsigned long)request->net.owner))
+		err = refuse(why, -errno, "the owner of tap %s cannot be set: %s", tap, strerror(errno));
+	if (!err)
+		err = plug(request, spec, was_there, why);
+	if (!err && ioctl(fd, TUNSETPERSIST, 1ul))
+		err = refuse(why, -errno, "tap %s cannot be made to stay: %s", tap, strerror(errno));
+	image->net.mtu = read_mtu(tap);
+	close(fd);
+	return err;
+}
+
+/* ---- for a worker ---- */
+
+static int set_queue(int fd, const char *tap, char *why)
+{
+	static const int header = HEADER_BYTES, little = 1, bytes = SEND_BYTES;
+
+	if (!ioctl(fd, TUNSETVNETHDRSZ, &header) && !ioctl(fd, TUNSETVNETLE, &little) && !ioctl(fd, TUNSETSNDBUF, &bytes))
+		return 0;
+	return refuse(why, -errno, "tap %s refuses what virtio needs of it: %s", tap, strerror(errno));
+}
+
+static int open_queues(const struct xvm_image_request *request, struct xvm_image *image, struct fdset *fds, char *why)
+{
+	const char *tap = request->net.tap;
+	int err = 0, fd;
+
+	if (!exists(tap) || !is_ours(&request->net))
+		return refuse(why, -ENODEV, "its tap %s is gone; detach the device and attach it again", tap);
+	while (!err && fds->count < image->spec.queues) {
+		fd = open_queue(tap, why);
+		if (fd >= 0)
+			fds->fd[fds->count++] = fd;
+		err = fd < 0 ? fd : set_queue(fd, tap, why);
+	}
+	image->net.mtu = read_mtu(tap);
+	if (err)
+		fdset_close(fds);
+	return err;
+}
+
+/* ---- its end ---- */
+
+static int unmake(const struct xvm_image_request *request, const struct xvm_spec_net *spec, char *why)
+{
+	const char *tap = request->net.tap;
+	int err = 0, fd;
+
+	if (!exists(tap) || !is_ours(&request->net))
+		return 0;
+	if (spec->script[0])
+		err = call_script(request, spec, "remove", why);
+	/* Whatever the script says: the tap goes. */
+	fd = open_queue(tap, why);
+	if (fd < 0)
+		return fd;
+	if (ioctl(fd, TUNSETPERSIST, 0ul))
+		err = refuse(why, -errno, "tap %s cannot be removed: %s", tap, strerror(errno));
+	close(fd);
+	return err;
+}
+
+int xvm_host_net(const struct xvm_image_request *request, struct xvm_image *image, struct fdset *fds, char *why)
+{
+	const struct xvm_spec_net *spec = &image->spec.net;
+
+	memcpy(image->net.mac, spec->mac_given ? spec->mac : request->net.mac, sizeof(image->net.mac));
+	switch (request->net.task) {
+	case XVM_NET_MAKE:
+		return make(request, spec, image, why);
+	case XVM_NET_OPEN:
+		return open_queues(request, image, fds, why);
+	case XVM_NET_REMOVE:
+		return unmake(request, spec, why);
+	}
+	return -EINVAL;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The host's end of a network device: a tap that outlives workers, made when
+ * the device is adopted, in its bridge, and removed when it leaves. All of it
+ * may wait (a hotplug script, the kernel's network lock), so only the opener's
+ * child calls this.
+ *
+ * A tap is known as a guest's by its owner, which is the user of the guest's
+ * workers: a daemon that starts takes it over as it is.
+ */
+#ifndef XVM_DAEMON_HOST_NET_H
+#define XVM_DAEMON_HOST_NET_H
+
+#include "../base/fdset.h"
+#include "image.h"
+
+/* Does request->net.task. Returns 0, for XVM_NET_OPEN with a queue per pair in fds, or negative errno with why. */
+int xvm_host_net(const struct xvm_image_request *request, struct xvm_image *image, struct fdset *fds, char *why);
+
+/* A MAC address of Xen's, always the same for a device of that name of a guest with that UUID. */
+void xvm_net_default_mac(const char *uuid, const char *name, u8 mac[6]);
+/*
+ * vifDOMID.N-xvm: N from the end of the device's name, or from all of it; taken says which are in use.
+ * False: all hundred are.
+ */
+bool xvm_net_tap_name(u32 domid, const char *name, char tap[XVM_TAP_BYTES],
+		      bool (*taken)(void *arg, const char *tap), void *arg);
+
+#endif
