@@ -58,7 +58,8 @@ static void test_system_calls(void **state)
 	static const char *const killed[] = {
 		"openat", "socket", "ptrace", "mprotect", "madvise", "mremap", "fork", "exec",
 		"setuid", "chroot", "kill", "prctl", "ring_setup", "ring_register", "ioctl_gntdev",
-		"ioctl_grant_copy", "ioctl_evtchn_bind", "ioctl_tty", "mmap_exec", "stat_path",
+		"ioctl_grant_copy", "ioctl_evtchn_bind", "ioctl_tty", "ioctl_tap_make", "ioctl_tap_owner",
+		"mmap_exec", "stat_path",
 	};
 	static const char *const needed[] = { "needed", "evtchn" };
 	unsigned int i;

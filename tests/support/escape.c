@@ -10,6 +10,7 @@
 #include "../../xen/user/evtchn.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_tun.h>
 #include <liburing.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,6 +61,8 @@ static long do_ioctl_gntdev(void) { return ioctl(file, _IOC(_IOC_NONE, 'G', 0, 2
 static long do_ioctl_grant_copy(void) { return ioctl(file, _IOC(_IOC_NONE, 'G', 8, 16), page); }
 static long do_ioctl_evtchn_bind(void) { return ioctl(file, _IOC(_IOC_NONE, 'E', 1, 8), page); }
 static long do_ioctl_tty(void) { return ioctl(file, 0x5401, page); }
+static long do_ioctl_tap_make(void) { return ioctl(file, TUNSETIFF, page); }
+static long do_ioctl_tap_owner(void) { return ioctl(file, TUNSETOWNER, 1ul); }
 static long do_mmap_exec(void)
 {
 	return mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) ==
@@ -166,7 +169,7 @@ static const struct {
 	TRY(openat), TRY(socket), TRY(ptrace), TRY(mprotect), TRY(madvise), TRY(mremap), TRY(fork),
 	TRY(exec), TRY(setuid), TRY(chroot), TRY(kill), TRY(prctl), TRY(ring_setup),
 	TRY(ring_register), TRY(ioctl_gntdev), TRY(ioctl_grant_copy), TRY(ioctl_evtchn_bind),
-	TRY(ioctl_tty), TRY(mmap_exec), TRY(stat_path), TRY(needed), TRY(evtchn), TRY(ring_openat),
+	TRY(ioctl_tty), TRY(ioctl_tap_make), TRY(ioctl_tap_owner), TRY(mmap_exec), TRY(stat_path), TRY(needed), TRY(evtchn), TRY(ring_openat),
 	TRY(ring_socket), TRY(ring_connect), TRY(ring_sendmsg), TRY(ring_unlinkat),
 	TRY(ring_madvise), TRY(ring_close), TRY(ring_nop), TRY(ring_async), TRY(ring_fixed), TRY(ring_readv),
 	TRY(ring_writev), TRY(ring_fsync),
