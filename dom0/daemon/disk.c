@@ -420,6 +420,8 @@ static void on_checked(void *arg, const struct xvm_opened *opened, struct fdset 
 	}
 	disk->image = opened->image;
 	disk->in_host = disk->image.spec.kind == XVM_KIND_NET;
+	if (!disk->in_host)
+		disk->request.net.tap[0] = 0;	/* the descriptor might have said otherwise */
 	disk->request.net.task = XVM_NET_OPEN;
 	other = disk->image.spec.kind == XVM_KIND_BLK ? find_conflict(disk) : NULL;
 	if (other) {
@@ -540,12 +542,14 @@ static void begin_adoption(struct xvm_disk *disk)
 		refuse(disk, r.why);
 		return;
 	}
-	r.why = prepare_net(disk);
-	if (r.why && disk->request.spec.kind == XVM_KIND_NET) {
+	disk->in_host = disk->request.spec.kind == XVM_KIND_NET;
+	if (disk->in_host || !disk->own)
+		r.why = prepare_net(disk);
+	if (r.why && disk->in_host) {
+		disk->request.net.tap[0] = 0;
 		refuse(disk, r.why);
 		return;
 	}
-	disk->in_host = disk->request.spec.kind == XVM_KIND_NET;
 	if (disk->own && !xvm_kind_stands_on(disk->image.spec.kind)) {
 		adopt(disk);
 		return;
