@@ -43,6 +43,8 @@ device_row()
 	[ -e $OUT/devices.kv ] || { echo "dom0 xen $(xl info | awk '$1 == "xen_version" { print $3 }')"; echo "dom0 linux $(uname -r)"; } > $OUT/devices.kv
 	printf '%s\t%s\t%s\t%s\t%s\t%s\tpass\n' "$@" >> $OUT/devices.kv
 }
+# dialect_of NAME: of the guest's newest connection.
+dialect_of() { daemon_log | sed -n "s/.*($1): bus up: dialect \([^,]*\),.*/\1/p" | tail -1; }
 # What xvmsgd has said.
 daemon_log() { cat /var/log/xvmsgd.log 2>/dev/null; }
 # refused TEXT NAME: xl create fails soon, the reason is in xl's output or in the daemon's log.
