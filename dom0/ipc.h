@@ -73,6 +73,7 @@ struct xvm_ipc_hello {
 /* Who serves a device. */
 enum xvm_backend {
 	XVM_BACKEND_OWN,	/* a device model of ours, by device_id */
+	XVM_BACKEND_VHOST,	/* dom0's kernel, by device_id; descriptors: see dom0/remote/vhost.h */
 	XVM_BACKEND_VHOST_USER,	/* another process, over a socket; any device_id */
 	XVM_BACKEND_VFIO_USER,	/* a vfio-user server's virtio-pci function; device_id 0: whatever it is */
 };
@@ -105,6 +106,16 @@ enum xvm_vfio_fd {
 
 #define XVM_RINGS_BYTES (512u << 10)	/* 64 queues of a server's, 8 KiB each */
 
+#define XVM_CONSOLE_MAX_PORTS 8
+
+/* Descriptors: the master of a pty per port, then the two files of the log if there is one. */
+struct xvm_ipc_console {
+	uint32_t ports;		/* 1..XVM_CONSOLE_MAX_PORTS */
+	uint32_t log;		/* 1: port 0 has a log */
+	uint16_t cols, rows;	/* of port 0 */
+	char name[XVM_CONSOLE_MAX_PORTS][32];	/* zero padded; of port 0 unused */
+};
+
 /* Fields that are another type's are 0. blk: descriptor 0 is the image; others: see above. */
 struct xvm_ipc_dev_add {
 	struct xvm_ipc_hdr hdr;
@@ -127,6 +138,8 @@ struct xvm_ipc_dev_add {
 		uint16_t tap_mtu;	/* of the longest frame without offloads */
 		uint32_t link_up;
 	} net;
+	struct xvm_ipc_console console;
+	uint64_t vsock_cid;	/* of the guest */
 };
 
 struct xvm_ipc_start {
@@ -146,7 +159,7 @@ struct xvm_ipc_dev_del {
 struct xvm_ipc_dev_resize {
 	struct xvm_ipc_hdr hdr;
 	uint16_t num;
-	uint64_t capacity_bytes;	/* a multiple of 512, never less than before */
+	uint64_t capacity_bytes;	/* blk: a multiple of 512, never less than before; console: columns << 16 | rows */
 };
 
 struct xvm_ipc_dev_server {

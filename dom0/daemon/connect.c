@@ -18,7 +18,9 @@
 
 #define VIRTIO_ID_NET 1
 #define VIRTIO_ID_BLOCK 2
+#define VIRTIO_ID_CONSOLE 3
 #define VIRTIO_ID_RNG 4
+#define VIRTIO_ID_VSOCK 19
 #define LOCK_WAIT_MS 30000
 
 /* Closed before it began: the front may start over, at a bounded rate. */
@@ -148,6 +150,8 @@ static const u16 device_ids[] = {
 	[XVM_KIND_VHOST_USER] = 0,	/* its description says */
 	[XVM_KIND_VFIO_USER] = 0,	/* whatever the server has */
 	[XVM_KIND_NET] = VIRTIO_ID_NET,
+	[XVM_KIND_CONSOLE] = VIRTIO_ID_CONSOLE,
+	[XVM_KIND_VSOCK] = VIRTIO_ID_VSOCK,
 };
 
 static void describe_net(const struct xvm_image *image, struct xvm_ipc_net *net)
@@ -159,8 +163,23 @@ static void describe_net(const struct xvm_image *image, struct xvm_ipc_net *net)
 	net->link_up = !image->spec.net.link_down;
 }
 
-static void add_device(struct xvm_disk *disk, const struct fdset *fds)
+static void describe_console(const struct xvm_disk *disk, struct xvm_ipc_console *console)
 {
+	const struct xvm_spec_console *spec = &disk->image.spec.console;
+	u32 i;
+
+	console->ports = disk->ptys.count;
+	console->log = spec->log[0] != 0;
+	console->cols = disk->cols;
+	console->rows = disk->rows;
+	for (i = 0; i < spec->ports; i++)
+		memcpy(console->name[i + 1], spec->port[i], sizeof(spec->port[i]));
+}
+
+/* Ptys stay the supervisor's, and come before what was opened for this worker. */
+static void add_device(struct xvm_disk *disk, const struct fdset *opened)
+{
+	struct fdset fds = { 0 };
 	struct xvm_ipc_dev_add msg = {
 		.num = disk->num,
 		.device_id = device_ids[disk->image.spec.kind],
@@ -171,6 +190,8 @@ static void add_device(struct xvm_disk *disk, const struct fdset *fds)
 		.capacity_bytes = disk->image.bytes,
 		.mem_align = disk->image.direct ? disk->image.mem_align : 0,
 		.lock_wait_ms = LOCK_WAIT_MS,
+		.backend = disk->image.spec.kind == XVM_KIND_VSOCK ? XVM_BACKEND_VHOST : XVM_BACKEND_OWN,
+		.vsock_cid = disk->image.spec.cid,
 	};
 
 	memcpy(msg.serial, disk->vdev, sizeof(msg.serial));
@@ -180,9 +201,14 @@ static void add_device(struct xvm_disk *disk, const struct fdset *fds)
 		msg.backend = XVM_BACKEND_VFIO_USER;
 	if (disk->image.spec.kind == XVM_KIND_NET)
 		describe_net(&disk->image, &msg.net);
+	if (disk->image.spec.kind == XVM_KIND_CONSOLE)
+		describe_console(disk, &msg.console);
+	xvm_ptys_add(&disk->ptys, &fds);
+	memcpy(fds.fd + fds.count, opened->fd, opened->count * sizeof(fds.fd[0]));
+	fds.count += opened->count;
 	disk->in_worker = true;
 	xvm_daemon_settle_later(disk->guest->daemon);
-	xvm_worker_add_device(disk->guest->worker, &msg, fds);
+	xvm_worker_add_device(disk->guest->worker, &msg, &fds);
 }
 
 static void on_opened(void *arg, const struct xvm_opened *opened, struct fdset *fds)

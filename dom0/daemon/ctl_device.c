@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include "record.h"
 #include "report.h"
+#include "worker.h"
 
 #define ATTACH_LIMIT_MS (XVM_OPENER_LIMIT_MS + 4000)
 #define MAX_WAIT_S 600
@@ -171,6 +172,33 @@ static int parse_size(const char *text, u64 *bytes)
 	return 0;
 }
 
+/* "80x25", what xvmsg console says of its terminal. */
+static bool take_window(struct xvm_disk *disk, const char *text)
+{
+	const char *x = strchr(text, 'x');
+	u32 cols, rows;
+
+	if (!x || xvm_parse_u32(text, (size_t)(x - text), 0xffff, &cols) || xvm_parse_u32(x + 1, strlen(x + 1), 0xffff, &rows))
+		return false;
+	if (disk->in_worker && (disk->cols != cols || disk->rows != rows))
+		xvm_worker_resize_device(disk->guest->worker, disk->num, cols << 16 | rows);
+	disk->cols = (u16)cols;
+	disk->rows = (u16)rows;
+	return true;
+}
+
+static void set_window(struct client *client, struct xvm_disk *disk, const char *value)
+{
+	char why[XVM_WHY_BYTES];
+
+	if (disk->image.spec.kind == XVM_KIND_CONSOLE && take_window(disk, value)) {
+		xvm_ctl_answer(client, xvm_ctl_new(true));
+		return;
+	}
+	snprintf(why, sizeof(why), "window=%.20s is a console's, and COLUMNSxROWS, each at most 65535", value);
+	xvm_ctl_error(client, why);
+}
+
 static void set_size(struct client *client, struct xvm_disk *disk, const char *value)
 {
 	char why[XVM_WHY_BYTES];
@@ -206,7 +234,7 @@ void xvm_ctl_set(struct client *client, struct json_object *request)
 	static const struct {
 		const char *key;
 		void (*set)(struct client *client, struct xvm_disk *disk, const char *value);
-	} keys[] = { { "size", set_size }, { "link", set_link } };
+	} keys[] = { { "size", set_size }, { "link", set_link }, { "window", set_window } };
 	const char *key = xvm_ctl_text(request, "key"), *value = xvm_ctl_text(request, "value");
 	struct xvm_disk *disk = disk_of(client, request);
 	char why[XVM_WHY_BYTES];
@@ -220,7 +248,7 @@ void xvm_ctl_set(struct client *client, struct json_object *request)
 		keys[i].set(client, disk, value);
 		return;
 	}
-	snprintf(why, sizeof(why), "%.40s cannot be set; known are size, link", key ? key : "nothing");
+	snprintf(why, sizeof(why), "%.40s cannot be set; known are size, link, window", key ? key : "nothing");
 	xvm_ctl_error(client, why);
 }
 

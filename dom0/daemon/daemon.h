@@ -15,6 +15,7 @@
  *   driver.c   guests that a driver domain serves: the toolstack's part, in domain 0
  *   keep.c     the file in which a worker records what is in flight
  *   ctl.c      the control socket
+ *   pty.c      the ptys behind consoles
  *   trace.c    who wants to see a guest's messages
  *   util.c     time, random numbers, log lines
  *
@@ -35,8 +36,10 @@
 #include "opener.h"
 #include "options.h"
 #include "server.h"
+#include "pty.h"
 
 #define XVM_MAX_DEVICES 256		/* of one guest */
+#define XVM_FIRST_CID 65536u		/* plus the domain id: a vsock address that nobody chose */
 #define XVM_VDEV_BYTES XVM_NAME_MAX
 #define XVM_NAME_BYTES 128
 #define XVM_UUID_BYTES 40
@@ -117,6 +120,8 @@ struct xvm_disk {
 	char why[XVM_WHY_BYTES];	/* why it was refused, or is broken */
 	struct xvm_image_request request;
 	struct xvm_image image;
+	struct xvm_ptys ptys;		/* of a console */
+	u16 cols, rows;			/* of its port 0 */
 	struct xvm_node_view view;	/* of the scan going on */
 	struct xvm_ipc_one_dev_stats stats;	/* its worker's word, for people */
 	bool in_host;			/* kind net: its tap is there, or may be */

@@ -38,6 +38,9 @@ struct xvm_disk *xvm_disk_new(struct xvm_guest *guest, enum xvm_node_kind node, 
 		return NULL;
 	disk->guest = guest;
 	disk->node = node;
+	disk->request.default_cid = XVM_FIRST_CID + guest->domid;
+	disk->cols = 80;
+	disk->rows = 25;
 	disk->devid = devid;
 	disk->limit = evtimer_new(guest->daemon->base, on_limit, disk);
 	if (!disk->limit) {
@@ -52,6 +55,7 @@ void xvm_disk_free(struct xvm_disk *disk)
 	xvm_opener_cancel(disk->opener);
 	xvm_server_free(disk);
 	event_free(disk->limit);
+	xvm_ptys_close(&disk->ptys);
 	free(disk);
 }
 
@@ -327,6 +331,20 @@ static const struct xvm_disk *find_conflict(const struct xvm_disk *disk)
 	return NULL;
 }
 
+/* The vsock device that has the same address, if any. */
+static const struct xvm_disk *find_cid(const struct xvm_disk *disk)
+{
+	const struct xvm_guest *guest;
+	const struct xvm_disk *other;
+
+	for (guest = disk->guest->daemon->guests; guest; guest = guest->next)
+		for (other = guest->disks; other; other = other->next)
+			if (other != disk && other->image.spec.kind == XVM_KIND_VSOCK && other->phase >= XVM_DISK_READY &&
+			    other->phase != XVM_DISK_CLOSED && other->image.spec.cid == disk->image.spec.cid)
+				return other;
+	return NULL;
+}
+
 struct adopt {
 	struct xvm_disk *disk;
 	u64 mark, link_id;
@@ -428,6 +446,18 @@ static void on_checked(void *arg, const struct xvm_opened *opened, struct fdset 
 		snprintf(why, sizeof(why), "image %.100s is in use by guest %u (%.40s) as %s%s; destroy that guest, or use a copy",
 			 disk->request.target, other->guest->domid, other->guest->name, other->vdev,
 			 other->request.read_only ? " and this one would write" : ", which writes");
+		refuse(disk, why);
+		return;
+	}
+	other = disk->image.spec.kind == XVM_KIND_VSOCK ? find_cid(disk) : NULL;
+	if (other) {
+		snprintf(why, sizeof(why), "cid=%u is in use by guest %u (%.40s) as %s; choose another", disk->image.spec.cid,
+			 other->guest->domid, other->guest->name, other->vdev);
+		refuse(disk, why);
+		return;
+	}
+	if (disk->image.spec.kind == XVM_KIND_CONSOLE &&
+	    xvm_ptys_open(&disk->ptys, 1 + disk->image.spec.console.ports, why)) {
 		refuse(disk, why);
 		return;
 	}

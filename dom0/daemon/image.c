@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "image.h"
+#include "host_console.h"
+#include "host_vsock.h"
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/fs.h>
@@ -238,13 +240,21 @@ int xvm_image_open(const struct xvm_image_request *request, struct xvm_image *im
 {
 	int err = 0, fd = -1;
 
-	memset(image, 0, sizeof(*image));
 	memset(fds, 0, sizeof(*fds));
+	memset(image, 0, sizeof(*image));
 	image->spec = request->spec;
 	if (request->spec.kind == XVM_KIND_BLK)
 		err = open_target(request, image, &fd, why);
 	if (!err && fd >= 0)
 		fds->fd[fds->count++] = fd;
+	/* A descriptor may have said that it is of another kind. */
+	if (!err && image->spec.kind == XVM_KIND_CONSOLE)
+		err = xvm_host_console_open(&image->spec.console, fds, why);
+	if (!err && image->spec.kind == XVM_KIND_VSOCK) {
+		if (!image->spec.cid)
+			image->spec.cid = request->default_cid;
+		err = xvm_host_vsock_open(image->spec.cid, fds, why);
+	}
 	return err;
 }
 

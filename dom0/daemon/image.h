@@ -64,6 +64,7 @@ struct xvm_image_request {
 	bool plain;		/* an image, and no descriptor */
 	struct xvm_spec spec;	/* own device of another kind than blk: what it is; target is not looked at */
 	struct xvm_net_request net;
+	u32 default_cid;	/* of a vsock device whose spec says none */
 	u64 grow_to;		/* enlarge a file that is smaller; 0: leave it */
 };
 

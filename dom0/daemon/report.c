@@ -55,6 +55,26 @@ static void add_net(struct json_object *json, const struct xvm_disk *disk)
 	add_number(json, "mtu", net->mtu ? net->mtu : disk->image.net.mtu);
 }
 
+/* "pty" is port 0's; the named ones have a list. */
+static void add_console(struct json_object *json, const struct xvm_disk *disk)
+{
+	const struct xvm_spec_console *console = &disk->image.spec.console;
+	struct json_object *ports = json_object_new_array(), *port;
+	u32 i;
+
+	if (disk->ptys.count)
+		add_text(json, "pty", disk->ptys.pty[0].path);
+	if (console->log[0])
+		add_text(json, "log", console->log);
+	for (i = 1; i < disk->ptys.count; i++) {
+		port = json_object_new_object();
+		add_text(port, "name", console->port[i - 1]);
+		add_text(port, "pty", disk->ptys.pty[i].path);
+		json_object_array_add(ports, port);
+	}
+	json_object_object_add(json, "ports", ports);
+}
+
 struct json_object *xvm_report_device(const struct xvm_disk *disk)
 {
 	struct json_object *json = json_object_new_object();
@@ -79,6 +99,10 @@ struct json_object *xvm_report_device(const struct xvm_disk *disk)
 		xvm_spec_print(&spec, text);
 		add_text(json, "spec", text);
 	}
+	if (disk->image.spec.kind == XVM_KIND_CONSOLE)
+		add_console(json, disk);
+	if (disk->image.spec.kind == XVM_KIND_VSOCK)
+		add_number(json, "cid", disk->image.spec.cid);
 	/* Names of their own: who adds up a guest's counters takes those of its worker. */
 	add_number(json, "io_requests", disk->stats.requests);
 	add_number(json, "io_bytes_read", disk->stats.bytes_read);

@@ -8,5 +8,6 @@
 extern const struct xvm_vdev_type xvm_blk_type;
 extern const struct xvm_vdev_type xvm_net_type;
 extern const struct xvm_vdev_type xvm_rng_type;
+extern const struct xvm_vdev_type xvm_console_type;
 
 #endif

@@ -9,6 +9,8 @@ static const char *const kind_name[] = {
 	[XVM_KIND_VHOST_USER] = "vhost-user",
 	[XVM_KIND_VFIO_USER] = "vfio-user",
 	[XVM_KIND_NET] = "net",
+	[XVM_KIND_CONSOLE] = "console",
+	[XVM_KIND_VSOCK] = "vsock",
 };
 
 /* Types of virtio devices by the words of this project, and how many queues such a device has if nobody says. */
@@ -25,11 +27,13 @@ static const struct {
 #define SERVED (1u << XVM_KIND_VHOST_USER)
 #define VFIO (1u << XVM_KIND_VFIO_USER)
 #define NET (1u << XVM_KIND_NET)
+#define CONSOLE (1u << XVM_KIND_CONSOLE)
+#define VSOCK (1u << XVM_KIND_VSOCK)
 #define ANY ~0u
 
 enum key { KEY_TYPE, KEY_NAME, KEY_VDEV, KEY_PATH, KEY_FORMAT, KEY_ACCESS, KEY_DISCARD, KEY_NO_DISCARD, KEY_DEVICE,
 	   KEY_QUEUES, KEY_TAG, KEY_TRUSTED, KEY_SOCKET, KEY_SERVER, KEY_MAC, KEY_BRIDGE, KEY_SCRIPT, KEY_VIFNAME, KEY_MTU,
-	   KEY_LINK, KEY_TARGET, NUM_KEYS };
+	   KEY_LINK, KEY_PORTS, KEY_LOG, KEY_CID, KEY_TARGET, NUM_KEYS };
 
 struct parse {
 	struct xvm_spec *spec;
@@ -61,17 +65,32 @@ const char *xvm_kind_name(enum xvm_device_kind kind)
 	return kind_name[kind];
 }
 
-bool xvm_spec_name_ok(const char *name, size_t len)
+static bool is_plain(const char *name, size_t len)
 {
 	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-	size_t i, digits = 0;
+	size_t i;
 
-	for (i = 0; i < len; i++) {
+	for (i = 0; i < len; i++)
 		if (!name[i] || !strchr(allowed, name[i]))
 			return false;
+	return true;
+}
+
+bool xvm_spec_name_ok(const char *name, size_t len)
+{
+	size_t i, digits = 0;
+
+	for (i = 0; i < len; i++)
 		digits += name[i] >= '0' && name[i] <= '9';
-	}
-	return len && len <= XVM_NAME_MAX && digits < len;
+	return len && len <= XVM_NAME_MAX && digits < len && is_plain(name, len);
+}
+
+static bool has_control(const char *text, size_t len)
+{
+	while (len--)
+		if ((unsigned char)text[len] < ' ' || text[len] == 0x7f)
+			return true;
+	return false;
 }
 
 /* ---- one function per key; NULL, or what is wrong with the value ---- */
@@ -105,15 +124,12 @@ static const char *take_name(struct xvm_spec *spec, const char *value, size_t le
 
 static const char *take_path(struct xvm_spec *spec, const char *value, size_t len)
 {
-	size_t i;
-
 	if (!len || value[0] != '/')
 		return "path= is not an absolute path";
 	if (len >= sizeof(spec->path))
 		return "path= is longer than 1023 bytes";
-	for (i = 0; i < len; i++)
-		if ((unsigned char)value[i] < ' ' || value[i] == 0x7f)
-			return "path= has a control character";
+	if (has_control(value, len))
+		return "path= has a control character";
 	memcpy(spec->path, value, len);
 	spec->path[len] = 0;
 	return NULL;
@@ -275,6 +291,46 @@ static const char *take_link(struct xvm_spec *spec, const char *value, size_t le
 	return spec->net.link_down || is_word(value, len, "up") ? NULL : "link= is neither up nor down";
 }
 
+/* "agent:monitor" */
+static const char *take_ports(struct xvm_spec *spec, const char *value, size_t len)
+{
+	struct xvm_spec_console *console = &spec->console;
+	size_t from, n;
+	u32 i;
+
+	for (from = 0; from <= len; from += n + 1) {
+		const char *colon = memchr(value + from, ':', len - from);
+
+		n = colon ? (size_t)(colon - value) - from : len - from;
+		if (console->ports == XVM_CONSOLE_PORTS)
+			return "ports= names more than 7 ports";
+		if (!n || n > XVM_PORT_NAME_MAX || !is_plain(value + from, n))
+			return "ports= has a name that is not 1 to 31 of letters, digits, '.', '_', '-'";
+		for (i = 0; i < console->ports; i++)
+			if (is_word(value + from, n, console->port[i]))
+				return "ports= has the same name twice";
+		memcpy(console->port[console->ports++], value + from, n);
+	}
+	return NULL;
+}
+
+static const char *take_log(struct xvm_spec *spec, const char *value, size_t len)
+{
+	if (!len || value[0] != '/')
+		return "log= is not an absolute path";
+	if (len >= sizeof(spec->console.log) || has_control(value, len) || memchr(value, ',', len))
+		return "log= is longer than 1023 bytes, or has a comma or a control character";
+	memcpy(spec->console.log, value, len);
+	return NULL;
+}
+
+/* 0 to 2 mean the hypervisor, oneself and the host; 2^32 - 1 means any. */
+static const char *take_cid(struct xvm_spec *spec, const char *value, size_t len)
+{
+	return xvm_parse_u32(value, len, 0xfffffffeu, &spec->cid) || spec->cid < 3 ?
+	       "cid= is no number from 3 to 4294967294" : NULL;
+}
+
 /* ---- one function per key that is printed: its item, or nothing ---- */
 
 static void put_name(const struct xvm_spec *spec, char *item, size_t bytes)
@@ -377,6 +433,31 @@ static void put_link(const struct xvm_spec *spec, char *item, size_t bytes)
 		snprintf(item, bytes, "link=down");
 }
 
+static void put_ports(const struct xvm_spec *spec, char *item, size_t bytes)
+{
+	const struct xvm_spec_console *console = &spec->console;
+	size_t len;
+	u32 i;
+
+	for (i = 0; i < console->ports; i++) {
+		len = (size_t)snprintf(item, bytes, "%s%s", i ? ":" : "ports=", console->port[i]);
+		item += len;
+		bytes -= len;
+	}
+}
+
+static void put_log(const struct xvm_spec *spec, char *item, size_t bytes)
+{
+	if (spec->console.log[0])
+		snprintf(item, bytes, "log=%s", spec->console.log);
+}
+
+static void put_cid(const struct xvm_spec *spec, char *item, size_t bytes)
+{
+	if (spec->cid)
+		snprintf(item, bytes, "cid=%u", spec->cid);
+}
+
 static void put_target(const struct xvm_spec *spec, char *item, size_t bytes)
 {
 	if (spec->path[0])
@@ -412,6 +493,9 @@ static const struct {
 	[KEY_VIFNAME] = { "vifname", NET, true, false, KEY_VIFNAME, take_vifname, put_vifname },
 	[KEY_MTU] = { "mtu", NET, true, false, KEY_MTU, take_mtu, put_mtu },
 	[KEY_LINK] = { "link", NET, true, false, KEY_LINK, take_link, put_link },
+	[KEY_PORTS] = { "ports", CONSOLE, true, false, KEY_PORTS, take_ports, put_ports },
+	[KEY_LOG] = { "log", CONSOLE, true, false, KEY_LOG, take_log, put_log },
+	[KEY_CID] = { "cid", VSOCK, true, false, KEY_CID, take_cid, put_cid },
 	[KEY_TARGET] = { "target", DISK, true, false, KEY_PATH, take_path, put_target },
 };
 

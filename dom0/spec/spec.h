@@ -32,9 +32,11 @@ enum xvm_device_kind {
 	XVM_KIND_VHOST_USER,
 	XVM_KIND_VFIO_USER,
 	XVM_KIND_NET,
+	XVM_KIND_CONSOLE,
+	XVM_KIND_VSOCK,
 };
 
-/* "disk", "rng", "vhost-user", "vfio-user" */
+/* "disk", "rng", "vhost-user", "vfio-user", "net", "console", "vsock" */
 const char *xvm_kind_name(enum xvm_device_kind kind);
 
 /* As in xl's vif list, where that has it. */
@@ -46,6 +48,16 @@ struct xvm_spec_net {
 	char vifname[XVM_IFNAME_BYTES];	/* of the tap; empty: one is made up */
 	char script[XVM_SCRIPT_BYTES];	/* a path, or a name below Xen's scripts; empty: none */
 	u32 mtu;		/* 0: the bridge's, and the guest is not told */
+};
+
+/* Named ports beside the console itself, which is port 0. */
+#define XVM_CONSOLE_PORTS 7
+#define XVM_PORT_NAME_MAX 31
+
+struct xvm_spec_console {
+	u32 ports;
+	char port[XVM_CONSOLE_PORTS][XVM_PORT_NAME_MAX + 1];
+	char log[XVM_TARGET_BYTES];	/* empty: none */
 };
 
 struct xvm_spec {
@@ -61,6 +73,8 @@ struct xvm_spec {
 	char tag[XVM_TAG_MAX + 1];	/* vhost-user, device=fs */
 	bool trusted;			/* vfio-user: the server may map the areas of the device */
 	struct xvm_spec_net net;	/* net */
+	struct xvm_spec_console console;
+	u32 cid;			/* vsock: the guest's address; 0: not said */
 };
 
 /* What is wrong, and where: at counts bytes of the text. */

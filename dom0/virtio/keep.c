@@ -75,7 +75,7 @@ bool xvm_vq_log(struct xvm_vq *vq)
 	if (!keep)
 		return true;
 	xvm_keep_end(keep, vq->dev, vq->index);
-	if (!vq->enabled || vq->packed || vq->in_order)
+	if (!vq->enabled || vq->packed || vq->in_order || vq->outside)
 		return true;
 	q = free_entry(keep);
 	first = free_slots(keep, config->size);
@@ -224,9 +224,10 @@ int xvm_vq_keep(struct xvm_vq *vq, bool idle, bool repeatable)
 	/* Where a packed ring is cannot be told from the ring, and no record of one is kept. */
 	if (vq->packed)
 		return -ENODATA;
-	if (!recover(vq, repeatable))
+	if (!vq->outside && !recover(vq, repeatable))
 		return 0;
-	if (!idle)
+	/* Who serves it outside does so in order: what was taken and not given back is taken again. */
+	if (!idle && !vq->outside)
 		return -ENODATA;
 	/* The driver's word for both positions; a lie is its own loss. */
 	vq->last_avail = vq->used_next = vq->used_flushed = split_shown(vq);

@@ -25,7 +25,7 @@
 
 static void vdev_made(struct xvm_vdev *vdev)
 {
-	vdev->offered |= TRANSPORT_FEATURES;
+	vdev->offered |= TRANSPORT_FEATURES & ~vdev->without;
 	memcpy(vdev->told, vdev->config, sizeof(vdev->told));
 }
 
@@ -401,6 +401,8 @@ void xvm_vdev_finish_vq_reset(struct xvm_vdev *vdev, u32 index)
 
 bool xvm_vdev_begin_quiet(struct xvm_vdev *vdev, u32 why)
 {
+	if (!vdev->quiet && vdev->type->quiet)
+		vdev->type->quiet(vdev, true);
 	vdev->quiet |= why;
 	vdev->drain_vq = NULL;
 	/* What is to be served again may wait for something that need not come. */
@@ -415,6 +417,8 @@ void xvm_vdev_end_quiet(struct xvm_vdev *vdev, u32 why)
 	bool quiet = vdev->quiet;
 
 	vdev->quiet &= ~why;
+	if (quiet && !vdev->quiet && vdev->type->quiet)
+		vdev->type->quiet(vdev, false);
 	if (quiet && !vdev->quiet && vdev->ready)
 		look_at_all(vdev);
 }

@@ -82,7 +82,9 @@ struct xvm_vdev_type {
 	void (*area_gone)(struct xvm_vdev *vdev, u32 area);
 	/* It is to be removed: end what waits for the host (polls), with holds until that has ended. Optional. */
 	void (*leave)(struct xvm_vdev *vdev);
-	/* What it stores on has this many bytes from now on; it tells its driver. Optional. */
+	/* Nothing is to be taken from the queues from now on, or again: for who has queues that are served outside. Optional. */
+	void (*quiet)(struct xvm_vdev *vdev, bool on);
+	/* It has this size from now on (bytes; struct xvm_ipc_dev_resize) and tells its driver. Optional. */
 	void (*resize)(struct xvm_vdev *vdev, u64 bytes);
 	/* Its server is there again, at these descriptors; takes them. Optional. */
 	void (*attach)(struct xvm_vdev *vdev, struct fdset *fds);
@@ -121,6 +123,7 @@ struct xvm_vdev {
 	bool pending;		/* create has begun it and not ended: no driver knows of it */
 	bool repeatable;	/* as the type says, or create */
 	u64 offered;		/* device bits | transport bits we support */
+	u64 without;		/* transport bits that this device cannot have; create says */
 	u64 acked;
 	u32 acked_blocks;	/* bit per 32-bit block the driver has set since the reset */
 	bool acked_unknown;	/* it set bits above 63 */

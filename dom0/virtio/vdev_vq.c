@@ -84,6 +84,8 @@ int xvm_vdev_set_vq(struct xvm_vdev *vdev, u32 index, const struct xvm_vq_config
 		return -ENOENT;
 	if (vq->in_flight || vdev->resetting)
 		return -EBUSY;
+	if (vq->outside && vq->enabled && vdev->type->cancel)
+		vdev->type->cancel(vdev, vq);
 	xvm_vq_reset(vq);
 	err = xvm_vq_enable(vq, config, queue_format(vdev));
 	/*

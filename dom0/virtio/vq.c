@@ -136,7 +136,7 @@ int xvm_vq_enable(struct xvm_vq *vq, const struct xvm_vq_config *config, u32 how
 void xvm_vq_reset(struct xvm_vq *vq)
 {
 	struct xvm_vq clean = { .mem = vq->mem, .keep = vq->keep, .dev = vq->dev,
-				.index = vq->index, .max_size = vq->max_size };
+				.index = vq->index, .max_size = vq->max_size, .outside = vq->outside };
 
 	*vq = clean;
 }
@@ -442,7 +442,7 @@ bool xvm_vq_flush(struct xvm_vq *vq)
 
 bool xvm_vq_arm(struct xvm_vq *vq)
 {
-	if (!vq->enabled || vq->stopped)
+	if (!vq->enabled || vq->stopped || vq->outside)
 		return false;
 	if (vq->packed)
 		return packed_arm(vq);
@@ -460,7 +460,7 @@ bool xvm_vq_arm(struct xvm_vq *vq)
 
 void xvm_vq_disarm(struct xvm_vq *vq)
 {
-	if (!vq->enabled || vq->stopped)
+	if (!vq->enabled || vq->stopped || vq->outside)
 		return;
 	if (vq->packed)
 		packed_disarm(vq);

@@ -55,6 +55,7 @@ struct xvm_vq {
 	u16 out_descs;		/* packed: descriptors of what is out */
 	u16 put_descs;		/* packed: descriptors of what was pushed since the flush, */
 	u16 first_flags;	/* and the flags of the first of them */
+	bool outside;		/* somebody else serves it: the rings are left alone, and there is no record */
 	bool stopped;		/* the device is broken or being reset: the rings are left alone */
 	u32 in_flight;		/* popped and not yet pushed */
 	u64 taken[XVM_VQ_MAX_SIZE / 64];	/* which heads those are: so never more than size */

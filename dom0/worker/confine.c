@@ -15,6 +15,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
+#include <linux/vhost.h>
 
 /* 256 devices and 64 areas have a descriptor each. */
 #define MAX_DESCRIPTORS 512
@@ -113,7 +114,7 @@ static int seal_process(void)
 /* Allowed whatever their arguments. */
 static const int plain_calls[] = {
 	SCMP_SYS(io_uring_enter),
-	SCMP_SYS(read), SCMP_SYS(write),	/* the event channel: pending, unmask */
+	SCMP_SYS(read), SCMP_SYS(write),	/* the event channel: pending, unmask; ptys */
 	SCMP_SYS(recvmsg), SCMP_SYS(sendmsg),	/* the supervisor */
 	SCMP_SYS(close), SCMP_SYS(munmap),	/* areas */
 	SCMP_SYS(flock), SCMP_SYS(fstat),	/* images */
@@ -141,6 +142,31 @@ static int allow_ioctl(scmp_filter_ctx ctx, unsigned int request)
 				SCMP_A1(SCMP_CMP_EQ, request));
 }
 
+/*
+ * What a part of dom0's kernel is asked for a device that it serves (dom0/remote/vhost.c). All of
+ * these act on a descriptor the supervisor opened and with memory of this process; there is none to set
+ * a guest's address, to log writes, to change the owner or to translate addresses.
+ */
+static const unsigned int vhost_requests[] = {
+	VHOST_SET_OWNER,	/* the kernel takes this process's memory for addresses */
+	VHOST_GET_FEATURES, VHOST_SET_FEATURES,
+	VHOST_SET_MEM_TABLE,	/* areas, by their addresses here */
+	VHOST_SET_VRING_NUM, VHOST_SET_VRING_BASE, VHOST_SET_VRING_ADDR,	/* a queue, in them */
+	VHOST_GET_VRING_BASE,	/* where it stopped */
+	VHOST_SET_VRING_KICK, VHOST_SET_VRING_CALL,	/* eventfds; any other descriptor is refused */
+	VHOST_VSOCK_SET_RUNNING,
+};
+
+static int allow_vhost(scmp_filter_ctx ctx)
+{
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; !err && i < sizeof(vhost_requests) / sizeof(vhost_requests[0]); i++)
+		err = allow_ioctl(ctx, vhost_requests[i]);
+	return err;
+}
+
 static int allow_checked(scmp_filter_ctx ctx)
 {
 	static const unsigned int requests[] = {
@@ -154,11 +180,16 @@ static int allow_checked(scmp_filter_ctx ctx)
 	for (i = 0; !err && i < sizeof(requests) / sizeof(requests[0]); i++)
 		err = allow_ioctl(ctx, requests[i]);
 	if (!err)
+		err = allow_vhost(ctx);
+	if (!err)
 		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
 				       SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
 	/* Whether a server's memory can be cut short under us; no other command of fcntl's. */
 	if (!err)
 		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1, SCMP_A1(SCMP_CMP_EQ, F_GET_SEALS));
+	/* Emptying a file, the older one of a console's log: no more than writing to it could do. */
+	if (!err)
+		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ftruncate), 1, SCMP_A1(SCMP_CMP_EQ, 0));
 	/* What fstat() is in the C library of 2023: the descriptor itself, no path. */
 	if (!err)
 		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(newfstatat), 1,

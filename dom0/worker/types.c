@@ -9,6 +9,8 @@ static const struct xvm_vdev_type *const types[] = {
 	&xvm_rng_type,
 	&xvm_vhost_user_type,
 	&xvm_vfio_user_type,
+	&xvm_vhost_vsock_type,
+	&xvm_console_type,
 };
 
 const struct xvm_vdev_type *xvm_vdev_type_find(u32 backend, u32 device_id)

@@ -280,6 +280,13 @@ void rig_server(struct rig *rig, u16 num, const struct fdset *fds)
 	say(rig, &server, XVM_IPC_DEV_SERVER, sizeof(server), fds->fd, fds->count);
 }
 
+void rig_resize(struct rig *rig, u16 num, u64 size)
+{
+	struct xvm_ipc_dev_resize resize = { .num = num, .capacity_bytes = size };
+
+	say(rig, &resize, XVM_IPC_DEV_RESIZE, sizeof(resize), NULL, 0);
+}
+
 void rig_add_blk(struct rig *rig, u16 num, int fd, u64 bytes, u32 flags)
 {
 	struct xvm_ipc_dev_add add = {

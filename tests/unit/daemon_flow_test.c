@@ -4,7 +4,7 @@
  * is this program again, started by the supervisor with --fd.
  */
 /* LINK: xen/proto xen/user/store.c dom0/base/fdsock.c dom0/base/log.c */
-/* LINK: dom0/daemon/decide.c dom0/daemon/budget.c dom0/spec/spec.c dom0/daemon/image.c dom0/daemon/vfio_user.c dom0/daemon/opener.c */
+/* LINK: dom0/daemon/decide.c dom0/daemon/budget.c dom0/spec/spec.c dom0/daemon/image.c dom0/daemon/vfio_user.c dom0/daemon/host_*.c dom0/daemon/pty.c dom0/daemon/opener.c */
 /* LINK: dom0/daemon/disk.c dom0/daemon/link.c dom0/daemon/connect.c dom0/daemon/guests.c dom0/daemon/worker.c */
 /* LINK: dom0/daemon/own.c dom0/daemon/driver.c dom0/daemon/record.c dom0/daemon/op.c dom0/daemon/trace.c dom0/daemon/keep.c dom0/daemon/host_net.c dom0/daemon/server.c dom0/daemon/server_open.c */
 /* LINK: dom0/daemon/requests.c dom0/daemon/util.c dom0/daemon/paths.c tests/support/fake_store.c tests/support/fake_xen.c */
@@ -84,6 +84,12 @@ static void w_fail(void)
 	_exit(0);
 }
 
+/* A console comes with a pty for each port and the files of its log. */
+static bool descriptors_fit(const struct xvm_ipc_dev_add *add, u32 count)
+{
+	return add->device_id != 3 || count == add->console.ports + 2 * add->console.log;
+}
+
 static void w_take(struct fdsock_msg *msg, int domid)
 {
 	static bool started;
@@ -98,6 +104,8 @@ static void w_take(struct fdsock_msg *msg, int domid)
 			_exit(4);
 		return;
 	case XVM_IPC_DEV_ADD:
+		if (!descriptors_fit((const void *)hdr, msg->fds.count))
+			_exit(5);
 		if (n < 8)
 			nums[n++] = ((const struct xvm_ipc_dev_add *)hdr)->num;
 		if (domid == REFUSES && started)
@@ -1046,6 +1054,31 @@ static void test_own_refused(void **state)
 	assert_null(xvm_guest_get(&d, "0"));
 }
 
+/* Ptys are there as long as the device; its worker gets them, and the log, with it. */
+static void test_own_console(void **state)
+{
+	struct xvm_guest *guest = domain(GOOD);
+	struct xvm_disk *console = own(guest, P("type=console,ports=agent:monitor,log=%s/console.log", records), false);
+	char pty[32];
+
+	(void)state;
+	op_run(console, XVM_OP_ATTACH, 5000, NULL);
+	assert_string_equal(console->vdev, "console0");
+	assert_int_equal(console->ptys.count, 3);
+	strcpy(pty, console->ptys.pty[2].path);
+	assert_int_equal(access(pty, F_OK), 0);
+	guest_opens(GOOD);
+	await(P(BUS "/state", GOOD), "4");
+	op_run(own(guest, "type=console,name=late", false), XVM_OP_ATTACH_DRIVER, 5000, NULL);
+	assert_true(console->driver_ok);
+	op_run(own(guest, "type=console,log=/nowhere/log", false), XVM_OP_ATTACH, 5000, "log /nowhere/log cannot be opened");
+	op_run(own(guest, P("type=console,log=%s", records), false), XVM_OP_ATTACH, 5000, "cannot be opened");
+	assert_true(kept("console.log") && kept("console.log.1"));
+	xvm_own_leave(console, false);
+	op_run(console, XVM_OP_DETACH, 5000, NULL);
+	assert_int_equal(access(pty, F_OK), -1);
+}
+
 static void test_own_two_writers(void **state)
 {
 	(void)state;
@@ -1408,6 +1441,7 @@ int main(int argc, char **argv)
 		CASE(test_trace_twice),
 		CASE(test_own_without_a_bus),
 		CASE(test_own_refused),
+		CASE(test_own_console),
 		CASE(test_own_two_writers),
 		CASE(test_own_reboot),
 		CASE(test_own_record_fails),

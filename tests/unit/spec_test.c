@@ -49,6 +49,16 @@ static void test_list_bad(void **state)
 		{ "path=/x", 0, "type= is missing" },
 		{ "type=disk", 0, "needs path=" },
 		{ "type=ring", 5, "none of disk, rng, vhost-user, vfio-user" },
+		{ "type=console,ports=", 19, "1 to 31 of letters" },
+		{ "type=console,ports=a:", 19, "1 to 31 of letters" },
+		{ "type=console,ports=a:b:a", 19, "twice" },
+		{ "type=console,ports=a:b:c:d:e:f:g:h", 19, "more than 7" },
+		{ "type=console,log=x", 17, "absolute" },
+		{ "type=vsock,cid=2", 15, "from 3 to 4294967294" },
+		{ "type=vsock,cid=4294967295", 15, "from 3 to 4294967294" },
+		{ "type=vsock,cid=0x10", 15, "from 3 to 4294967294" },
+		{ "type=console,path=/x", 13, "path is only for type=disk" },
+		{ "type=rng,log=/x", 9, "log is only for type=console" },
 		{ "type=rng, colour=red", 10, "unknown key; known are type, name" },
 		{ "type=rng,path=/x", 9, "path is only for type=disk" },
 		{ "type=rng,vdev=xvdb", 9, "vdev is only for type=disk" },
@@ -137,6 +147,8 @@ static void test_print(void **state)
 		"type=vhost-user,device=fs,queues=2,tag=share,server=/usr/bin/p --fd=%fd -o source=/a,b",
 		"type=vhost-user,device=40,queues=3,socket=/s",
 		"type=vfio-user,socket=/run/x.sock", "type=vfio-user,name=d,trusted,socket=/x",
+		"type=console,name=c,ports=agent:monitor,log=/var/log/c",
+		"type=vsock,cid=4294967294", "type=vsock",
 	};
 	char text[XVM_SPEC_MAX_BYTES];
 	struct xvm_spec_fault fault;

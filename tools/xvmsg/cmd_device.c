@@ -144,11 +144,25 @@ static int run_detach(int argc, char **argv)
 	return xvmsg_ask_and_print(xvmsg_detach_request(argv[0], argv[1], flags.force, flags.wait_s), print_nothing);
 }
 
+/* Ports of a console: name and pty. */
+static void print_ports(struct json_object *ports)
+{
+	size_t i;
+
+	for (i = 0; i < json_object_array_length(ports); i++) {
+		struct json_object *port = json_object_array_get_idx(ports, i);
+
+		printf("%-16s %s %s\n", "port", xvmsg_text(port, "name"), xvmsg_text(port, "pty"));
+	}
+}
+
 static void print_keys(struct json_object *json, const char *prefix)
 {
 	json_object_object_foreach(json, key, value) {
 		if (json_object_is_type(value, json_type_object))
 			print_keys(value, "worker ");
+		else if (!strcmp(key, "ports"))
+			print_ports(value);
 		else if (!json_object_is_type(value, json_type_array))
 			printf("%s%-*s %s\n", prefix, 16 - (int)strlen(prefix), key, json_object_get_string(value));
 	}
@@ -220,7 +234,7 @@ static int run_forget(int argc, char **argv)
 }
 
 const struct xvmsg_command xvmsg_attach = { "attach", "GUEST SPEC [--persist] [--wait[=S]]",
-					    "type=disk,path=..., type=net,bridge=... or type=rng: a device, now", run_attach };
+					    "type=disk,path=..., net, console, rng, ...: a device, now", run_attach };
 const struct xvmsg_command xvmsg_detach = { "detach", "GUEST DEVICE [--force] [--wait=S]",
 					    "ask the guest to let go; --force does not ask", run_detach };
 const struct xvmsg_command xvmsg_show = { "show", "GUEST [DEVICE]", "all there is to know", run_show };

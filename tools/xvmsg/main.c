@@ -18,6 +18,7 @@ static const struct xvmsg_command *const commands[] = {
 	&xvmsg_attach,
 	&xvmsg_detach,
 	&xvmsg_set,
+	&xvmsg_console,
 	&xvmsg_forget,
 	&xvmsg_stat,
 	&xvmsg_top,

@@ -27,7 +27,7 @@ struct xvmsg_command {
 extern const struct xvmsg_command xvmsg_list, xvmsg_stat, xvmsg_ping, xvmsg_trace, xvmsg_version;
 extern const struct xvmsg_command xvmsg_top;
 extern const struct xvmsg_command xvmsg_check, xvmsg_create, xvmsg_apply;
-extern const struct xvmsg_command xvmsg_attach, xvmsg_detach, xvmsg_show, xvmsg_set, xvmsg_forget;
+extern const struct xvmsg_command xvmsg_attach, xvmsg_detach, xvmsg_show, xvmsg_set, xvmsg_forget, xvmsg_console;
 
 /* ---- main.c ---- */
 

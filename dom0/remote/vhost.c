@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vhost.h"
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+#include <linux/vhost.h>
+#include "../../include/xvmsg/xenbus.h"
+
+/*
+ * What may pass to the kernel. Not ACCESS_PLATFORM, which would have it translate addresses by
+ * messages; not the packed ring, IN_ORDER and RING_RESET, which it does not know; no bit of its own protocol (log, 30).
+ */
+#define PASSED_FEATURES (0xffffffull | XVM_F_INDIRECT_DESC | XVM_F_EVENT_IDX | XVM_F_VERSION_1)
+#define OPTIONAL_FEATURES (XVM_F_INDIRECT_DESC | XVM_F_EVENT_IDX)
+
+#define CONTAINER(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
+
+static int sys_ioctl(int fd, unsigned long request, void *arg)
+{
+	return ioctl(fd, request, arg) < 0 ? -errno : 0;
+}
+
+static const struct vhost_sys kernel = { sys_ioctl };
+const struct vhost_sys *vhost_sys = &kernel;
+
+static int ask(const struct vhost *vhost, unsigned long request, void *arg)
+{
+	return vhost_sys->ioctl(vhost->fd, request, arg);
+}
+
+/* ---- news from the kernel ---- */
+
+static void poll_call(struct vhost_queue *q);
+
+static void called(struct xvm_aio_req *req, int result)
+{
+	struct vhost_queue *q = CONTAINER(req, struct vhost_queue, poll);
+	struct xvm_vdev *vdev = q->vhost->vdev;
+	u64 count;
+
+	q->polled = false;
+	if (result > 0 && read(q->call, &count, sizeof(count)) == sizeof(count) && q->vq->enabled)
+		vdev->ops->used(vdev, q->vq);
+	if (result > 0 && q->vhost->running)
+		poll_call(q);
+	xvm_vdev_release(vdev);
+}
+
+static void poll_call(struct vhost_queue *q)
+{
+	if (q->polled)
+		return;
+	q->poll.done = called;
+	q->polled = !xvm_aio_poll(q->vhost->vdev->aio, &q->poll, q->call, POLLIN);
+	if (q->polled)
+		xvm_vdev_hold(q->vhost->vdev);
+	else
+		xvm_vdev_broken(q->vhost->vdev, "no room to wait for the kernel's part");
+}
+
+void vhost_leave(struct vhost *vhost)
+{
+	u32 i;
+
+	for (i = 0; i < VHOST_QUEUES; i++)
+		if (vhost->queue[i].polled)
+			xvm_aio_poll_end(vhost->vdev->aio, &vhost->queue[i].poll);
+}
+
+void vhost_kick(struct vhost *vhost, u32 queue)
+{
+	static const u64 one = 1;
+
+	/* A full counter is a kick that is still to be seen. */
+	if (write(vhost->queue[queue].kick, &one, sizeof(one)) < 0 && errno != EAGAIN)
+		xvm_vdev_broken(vhost->vdev, "the kernel's part cannot be kicked");
+}
+
+/* ---- memory ---- */
+
+static int set_areas(const struct vhost *vhost, u32 going)
+{
+	struct {
+		struct vhost_memory head;
+		struct vhost_memory_region region[XVM_AREA_MAX_PER_DEVICE];
+	} table = { 0 };
+	const struct xvm_mem *mem = &vhost->vdev->mem;
+	struct vhost_memory_region *region = table.region;
+	u32 id;
+
+	for (id = XVM_AREA_ID_MIN; id <= XVM_AREA_ID_MAX; id++) {
+		if (!mem->area[id].base || id == going)
+			continue;
+		if (table.head.nregions == XVM_AREA_MAX_PER_DEVICE)
+			return -E2BIG;
+		region->guest_phys_addr = xvm_addr_make(id, 0);
+		region->memory_size = mem->area[id].bytes;
+		region->userspace_addr = (uintptr_t)mem->area[id].base;
+		region++;
+		table.head.nregions++;
+	}
+	return ask(vhost, VHOST_SET_MEM_TABLE, &table);
+}
+
+static void refused(struct vhost *vhost, const char *what, int err)
+{
+	char reason[100];
+
+	snprintf(reason, sizeof(reason), "the kernel's part refuses %s: %s", what, strerror(-err));
+	xvm_vdev_broken(vhost->vdev, reason);
+}
+
+void vhost_areas(struct vhost *vhost, u32 going)
+{
+	int err = set_areas(vhost, going);
+
+	if (err)
+		refused(vhost, "the areas", err);
+}
+
+/* ---- start and stop ---- */
+
+static int set_queue(const struct vhost *vhost, u32 i)
+{
+	const struct vhost_queue *q = &vhost->queue[i];
+	struct vhost_vring_state num = { .index = i, .num = q->vq->config.size };
+	struct vhost_vring_state base = { .index = i, .num = q->vq->last_avail };
+	struct vhost_vring_addr addr = {
+		.index = i,
+		.desc_user_addr = (uintptr_t)q->vq->desc,
+		.avail_user_addr = (uintptr_t)q->vq->avail,
+		.used_user_addr = (uintptr_t)q->vq->used,
+	};
+	struct vhost_vring_file kick = { i, q->kick }, call = { i, q->call };
+	int err = ask(vhost, VHOST_SET_VRING_NUM, &num);
+
+	if (!err)
+		err = ask(vhost, VHOST_SET_VRING_BASE, &base);
+	if (!err)
+		err = ask(vhost, VHOST_SET_VRING_ADDR, &addr);
+	if (!err)
+		err = ask(vhost, VHOST_SET_VRING_KICK, &kick);
+	return err ? err : ask(vhost, VHOST_SET_VRING_CALL, &call);
+}
+
+static bool may_run(const struct vhost *vhost)
+{
+	const struct xvm_vdev *vdev = vhost->vdev;
+	u32 i;
+
+	if (vhost->running || vdev->quiet || vdev->resetting ||
+	    (vdev->status & (XVM_S_DRIVER_OK | XVM_S_NEEDS_RESET)) != XVM_S_DRIVER_OK)
+		return false;
+	for (i = 0; i < VHOST_QUEUES; i++)
+		if (!vhost->queue[i].vq->enabled || vhost->queue[i].vq->stopped)
+			return false;
+	return true;
+}
+
+static int begin(struct vhost *vhost)
+{
+	u64 features = vhost->vdev->acked & vhost->features;
+	int err = ask(vhost, VHOST_SET_FEATURES, &features);
+	u32 i;
+
+	if (!err)
+		err = set_areas(vhost, 0);
+	for (i = 0; !err && i < VHOST_QUEUES; i++)
+		err = set_queue(vhost, i);
+	return err ? err : vhost->run(vhost, true);
+}
+
+void vhost_start(struct vhost *vhost)
+{
+	int err;
+	u32 i;
+
+	if (!may_run(vhost))
+		return;
+	err = begin(vhost);
+	if (err) {
+		refused(vhost, "to start", err);
+		return;
+	}
+	vhost->running = true;
+	for (i = 0; i < VHOST_QUEUES; i++) {
+		poll_call(&vhost->queue[i]);
+		/* What the driver said before this was said to nobody. */
+		vhost_kick(vhost, i);
+	}
+}
+
+void vhost_stop(struct vhost *vhost)
+{
+	struct vhost_vring_state base;
+	u32 i;
+
+	if (!vhost->running)
+		return;
+	vhost->running = false;
+	vhost->run(vhost, false);
+	for (i = 0; i < VHOST_QUEUES; i++) {
+		base = (struct vhost_vring_state){ .index = i };
+		if (!ask(vhost, VHOST_GET_VRING_BASE, &base))
+			vhost->queue[i].vq->last_avail = (u16)base.num;
+		/* It may have given back more since it last called. */
+		vhost->vdev->ops->used(vhost->vdev, vhost->queue[i].vq);
+	}
+}
+
+/* ---- the device's life ---- */
+
+void vhost_close(struct vhost *vhost)
+{
+	u32 i;
+
+	for (i = 0; i < VHOST_QUEUES; i++) {
+		if (vhost->queue[i].kick >= 0)
+			close(vhost->queue[i].kick);
+		if (vhost->queue[i].call >= 0)
+			close(vhost->queue[i].call);
+	}
+	if (vhost->fd >= 0)
+		close(vhost->fd);
+}
+
+static bool take_fds(struct vhost *vhost, struct fdset *fds)
+{
+	bool all;
+	u32 i;
+
+	vhost->fd = fdset_take(fds, 0);
+	all = vhost->fd >= 0;
+	for (i = 0; i < VHOST_QUEUES; i++) {
+		vhost->queue[i].vhost = vhost;
+		vhost->queue[i].vq = &vhost->vdev->vq[i];
+		vhost->queue[i].vq->outside = true;
+		vhost->queue[i].kick = fdset_take(fds, 1 + 2 * i);
+		vhost->queue[i].call = fdset_take(fds, 2 + 2 * i);
+		all = all && vhost->queue[i].kick >= 0 && vhost->queue[i].call >= 0;
+	}
+	return all;
+}
+
+int vhost_open(struct vhost *vhost, struct xvm_vdev *vdev, struct fdset *fds, int (*run)(struct vhost *vhost, bool on),
+	       char *why, size_t why_bytes)
+{
+	u64 features = 0;
+	int err = 0;
+
+	vhost->vdev = vdev;
+	vhost->run = run;
+	if (!take_fds(vhost, fds))
+		err = -EBADF;
+	if (!err)
+		err = ask(vhost, VHOST_SET_OWNER, NULL);
+	if (!err)
+		err = ask(vhost, VHOST_GET_FEATURES, &features);
+	if (!err && !(features & XVM_F_VERSION_1))
+		err = -EOPNOTSUPP;
+	if (err) {
+		snprintf(why, why_bytes, "the kernel's part cannot be had: %s", strerror(-err));
+		vhost_close(vhost);
+		return err;
+	}
+	vhost->features = features & PASSED_FEATURES;
+	vdev->without = XVM_F_RING_PACKED | XVM_F_IN_ORDER | XVM_F_RING_RESET |
+			(OPTIONAL_FEATURES & ~vhost->features);
+	return 0;
+}
