@@ -6,7 +6,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 #include <linux/vhost.h>
-#include "../../include/xvmsg/xenbus.h"
+#include "../ipc.h"
 
 /*
  * What may pass to the kernel. Not ACCESS_PLATFORM, which would have it translate addresses by

@@ -62,7 +62,9 @@ static void again(struct xvm_vdev *vdev, struct xvm_vq *vq)
 	run.again |= 1ull << vq->index;
 }
 
-static const struct xvm_vdev_ops ops = { no_used, no_word, no_word, again, no_state };
+static const struct xvm_vdev_ops ops = {
+	.used = no_used, .config_changed = no_word, .drained = no_word, .again = again, .state = no_state,
+};
 
 const struct xvm_vdev_type *xvm_vdev_type_find(u32 backend, u32 device_id)
 {
