@@ -1,0 +1,90 @@
+# What the console cases share; sourced by them.
+con_pty() { xvmsg show $1 con | awk -v p="$2" 'p == "" && $1 == "pty" { print $2 } $1 == "port" && $2 == p { print $3 }'; }
+# con_wait FILE BYTES: until a reader has put that many there.
+con_wait() { wait_until 60 sh -c "[ \$(stat -c %s $1) -ge $2 ]" || fail "$1: $(stat -c %s $1) bytes came, not $2"; }
+# con_reader PTY FILE: reads until con_reader_end.
+con_reader() { cat $1 > $2 & con_pid=$!; }
+con_reader_end() { kill $con_pid; wait $con_pid 2>/dev/null; }
+
+con_shell()
+{
+	in_guest con 20 'stty raw -echo < $(cat /run/con); setsid sh -c "exec sh < $(cat /run/con) > $(cat /run/con) 2>&1" & true'
+	con_reader $(con_pty con) /run/lab/shell
+	echo 'echo answer-$((6*7)); cat /sys/class/tty/$(basename $(cat /run/con))/uevent; exit' > $(con_pty con)
+	wait_until 20 grep -q answer-42 /run/lab/shell || { cat /run/lab/shell; fail "the shell does not answer"; }
+	con_reader_end
+}
+
+# A console's settings end with its last close. 48 KiB out of it and 16 KiB into it: hvc writes 16 bytes at a time.
+con_bytes()
+{
+	in_guest con 20 'dd if=/dev/urandom of=/run/blob bs=1k count=48 2>/dev/null'
+	con_reader $(con_pty con) /run/lab/out
+	in_guest con 120 'sh -c "stty raw -echo; cat /run/blob" < $(cat /run/con) > $(cat /run/con); sha256sum < /run/blob | sed "s/^/SUM /"'
+	con_wait /run/lab/out 49152
+	con_reader_end
+	guest_says con "SUM $(sha256sum < /run/lab/out)" || fail "what came out of the console is not what went in"
+	dd if=/dev/urandom of=/run/lab/in bs=1k count=16 2>/dev/null
+	in_guest con 10 '(sh -c "stty raw -echo; dd of=/run/got bs=1 count=16384" < $(cat /run/con) 2>/dev/null; sha256sum < /run/got | sed "s/^/IN /" > /run/in.sum) > /dev/null 2>&1 & sleep 1'
+	cat /run/lab/in > $(con_pty con)
+	in_guest con 120 'wait_until 100 test -s /run/in.sum; cat /run/in.sum; stat -c %s /run/got'
+	guest_says con "IN $(sha256sum < /run/lab/in)" || fail "what went into the console is not what came out"
+}
+
+# A MiB each way by the named port.
+con_port()
+{
+	con_reader $(con_pty con agent) /run/lab/out
+	in_guest con 90 'dd if=/dev/urandom of=/run/blob bs=64k count=16 2>/dev/null; cat /run/blob > $(cat /run/port); sha256sum < /run/blob | sed "s/^/PORT /"'
+	con_wait /run/lab/out 1048576
+	con_reader_end
+	guest_says con "PORT $(sha256sum < /run/lab/out)" || fail "what came out of the port is not what went in"
+	in_guest con 10 '(dd if=$(cat /run/port) of=/run/got bs=4k count=1048576 iflag=count_bytes,fullblock 2>/dev/null; sha256sum < /run/got | sed "s/^/BACK /" > /run/back.sum) > /dev/null 2>&1 & sleep 1'
+	cat /run/lab/out > $(con_pty con agent)
+	in_guest con 90 'wait_until 80 test -s /run/back.sum; cat /run/back.sum'
+	guest_says con "BACK $(sha256sum < /run/lab/out)" || fail "what went into the port is not what came out"
+}
+
+# Numbered lines without end, and the worker dies twice: of them at most a chunk is lost each time, and none comes twice.
+con_kill()
+{
+	con_reader $(con_pty con) /run/lab/lines
+	in_guest con 10 '(i=100000; while [ ! -e /run/end ]; do echo line-$i; i=$((i+1)); done > $(cat /run/con)) > /dev/null 2>&1 & true'
+	for con_i in 1 2; do
+		con_n=$(stat -c %s /run/lab/lines)
+		con_wait /run/lab/lines $((con_n + 2000))
+		kill -9 $(pidof xvmsg-worker)
+	done
+	con_n=$(stat -c %s /run/lab/lines)
+	con_wait /run/lab/lines $((con_n + 2000))
+	in_guest con 20 'touch /run/end; sleep 1'
+	con_reader_end
+	tr -d '\r' < /run/lab/lines | grep -ac '^line-......$' > /run/lab/whole
+	tr -d '\r' < /run/lab/lines | grep -a '^line-......$' | sort | uniq -d > /run/lab/twice
+	[ ! -s /run/lab/twice ] || { head -3 /run/lab/twice; fail "lines came twice"; }
+	con_last=$(tr -d '\r' < /run/lab/lines | grep -a '^line-......$' | tail -1); con_last=${con_last#line-}
+	con_lost=$((con_last - 100000 + 1 - $(cat /run/lab/whole)))
+	echo "# worker killed twice under output: $(cat /run/lab/whole) lines whole, $con_lost not"
+	[ $con_lost -le 8 ] || fail "$con_lost lines were lost"
+}
+
+# console_case TYPE DIALECT
+console_case()
+{
+	guest_file con $1 vcpus=2
+	must "guest start" guest_start con
+	must "attach" xvmsg attach con type=console,name=con,ports=agent,log=/run/lab/con.log
+	in_guest con 30 "modprobe -a virtio_ring virtio virtio_console && modprobe xen-virtio-msg dialect=$2"
+	in_guest con 20 'wait_until 15 find_console'
+	in_guest con 10 "dmesg | grep 'connected: dialect' | tail -1 | grep -q 'dialect $2,'"
+	con_shell
+	con_bytes
+	con_port
+	grep -q answer-42 /run/lab/con.log || fail "the log has not what was said"
+	echo 'echo by-$((20+3))' | timeout 5 xvmsg console con con > /run/lab/xvmsg.console 2>&1
+	con_kill
+	echo "# device: type=console server=xvmsgd guest_type=$1 dialect=$2 did=\"console and named port both ways by checksum, shell, log, worker killed twice under output\" bytes=$((49152 + 16384 + 2 * 1048576))"
+	must "detach" xvmsg detach con con
+	in_guest con 10 'wait_until 8 sh -c "! ls /sys/class/virtio-ports/vport*p1"'
+	must "power off" guest_off con
+}
