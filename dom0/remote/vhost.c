@@ -82,23 +82,25 @@ void vhost_kick(struct vhost *vhost, u32 queue)
 
 static int set_areas(const struct vhost *vhost, u32 going)
 {
-	/* The regions stand behind the head. */
-	struct vhost_memory_region room[1 + XVM_AREA_MAX_PER_DEVICE] = { 0 }, *region;
-	struct vhost_memory *table = (struct vhost_memory *)room;
+	union {
+		struct vhost_memory head;	/* the regions stand behind it */
+		struct vhost_memory_region room[1 + XVM_AREA_MAX_PER_DEVICE];
+	} table = { .room = { { 0 } } };
 	const struct xvm_mem *mem = &vhost->vdev->mem;
+	struct vhost_memory_region *region;
 	u32 id;
 
 	for (id = XVM_AREA_ID_MIN; id <= XVM_AREA_ID_MAX; id++) {
 		if (!mem->area[id].base || id == going)
 			continue;
-		if (table->nregions == XVM_AREA_MAX_PER_DEVICE)
+		if (table.head.nregions == XVM_AREA_MAX_PER_DEVICE)
 			return -E2BIG;
-		region = &table->regions[table->nregions++];
+		region = &table.head.regions[table.head.nregions++];
 		region->guest_phys_addr = xvm_addr_make(id, 0);
 		region->memory_size = mem->area[id].bytes;
 		region->userspace_addr = (uintptr_t)mem->area[id].base;
 	}
-	return ask(vhost, VHOST_SET_MEM_TABLE, table);
+	return ask(vhost, VHOST_SET_MEM_TABLE, &table);
 }
 
 static void refused(struct vhost *vhost, const char *what, int err)

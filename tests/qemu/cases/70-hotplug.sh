@@ -108,6 +108,25 @@ many_rounds()
 	[ $mr_n -ge ${LAB_hotplug_rounds:-1} ] || fail "$mr_n rounds in ${LAB_hotplug_seconds:-60} s, not $LAB_hotplug_rounds"
 }
 
+# Devices that come and go while the guest asks which there are: it ends up with those that dom0 has, all in use.
+devices_here() { xvmsg list hp --json | grep -c '"device":'; }
+in_use() { [ $(xvmsg list hp --json | grep -c '"state": *"driver-ok"') = $(devices_here) ]; }
+while_enumerating()
+{
+	in_guest hp 30 'touch /run/end; sleep 1; umount /mnt'
+	for we_i in 1 2 3 4; do
+		in_guest hp 30 'echo virtio-msg-0 > /sys/bus/xen/drivers/virtio-msg/unbind'
+		guest_send hp 'echo virtio-msg-0 > /sys/bus/xen/drivers/virtio-msg/bind'
+		for we_d in a b c; do must "attach $we_d" xvmsg attach hp type=rng,name=$we_d; done
+		must "take b away" xvmsg detach hp b --force
+		must "attach d" xvmsg attach hp type=rng,name=d
+		must "all in use" wait_until 30 in_use
+		in_guest hp 20 "wait_until 10 eval '[ \$(ls /sys/bus/virtio/devices | wc -l) = $(devices_here) ]'"
+		for we_d in a c d; do must "detach $we_d" xvmsg detach hp $we_d --wait=20; done
+	done
+	in_guest hp 30 'wait_disk a && mount_disk && check_sums'
+}
+
 case_main()
 {
 	need_daemon
@@ -119,7 +138,8 @@ case_main()
 	use_and_resize
 	under_io
 	many_rounds
-	in_guest hp 30 'touch /run/end; cd /; check_sums && umount /mnt'
+	while_enumerating
+	in_guest hp 30 'cd /; umount /mnt'
 	must "power off" guest_off hp
 	fsck_clean $IMG/case-hp.img
 }
