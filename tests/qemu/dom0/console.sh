@@ -10,8 +10,9 @@ con_shell()
 {
 	in_guest con 20 'stty raw -echo < $(cat /run/con); setsid sh -c "exec sh < $(cat /run/con) > $(cat /run/con) 2>&1" & true'
 	con_reader $(con_pty con) /run/lab/shell
-	echo 'echo answer-$((6*7)); cat /sys/class/tty/$(basename $(cat /run/con))/uevent; exit' > $(con_pty con)
-	wait_until 20 grep -q answer-42 /run/lab/shell || { cat /run/lab/shell; fail "the shell does not answer"; }
+	echo 'echo answer-$((6*7)); cat /sys/class/tty/$(basename $(cat /run/con))/uevent; echo the-$((1+1))nd; exit' > $(con_pty con)
+	wait_until 20 grep -q the-2nd /run/lab/shell && grep -q answer-42 /run/lab/shell || { cat /run/lab/shell; fail "the shell does not answer"; }
+	sleep 1	# what it says at its end is not part of what comes next
 	con_reader_end
 }
 
