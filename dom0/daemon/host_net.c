@@ -4,7 +4,6 @@
 #include <net/if.h>
 #include <net/if_arp.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -19,17 +18,6 @@
 #define HEADER_BYTES 12			/* of a frame, as virtio 1 says */
 #define SEND_BYTES (1 << 20)		/* that a guest may have in the host's network; then it waits */
 #define MAX_TAPS 100u			/* of one guest: two digits, or the name is too long */
-
-static int refuse(char *why, int err, const char *format, ...) __attribute__((format(printf, 3, 4)));
-static int refuse(char *why, int err, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(why, XVM_WHY_BYTES, format, args);
-	va_end(args);
-	return err;
-}
 
 /* ---- names ---- */
 
@@ -138,14 +126,14 @@ static int open_queue(const char *tap, char *why)
 	int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC), err;
 
 	if (fd < 0)
-		return refuse(why, -errno, "/dev/net/tun cannot be opened: %s; is the kernel's module tun loaded?",
-			      strerror(errno));
+		return xvm_refuse(why, -errno, "/dev/net/tun cannot be opened: %s; is the kernel's module tun loaded?",
+				  strerror(errno));
 	ifr.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE;
 	if (!ioctl(fd, TUNSETIFF, &ifr))
 		return fd;
 	err = -errno;
 	close(fd);
-	return refuse(why, err, "tap %s cannot be opened: %s", tap, strerror(-err));
+	return xvm_refuse(why, err, "tap %s cannot be opened: %s", tap, strerror(-err));
 }
 
 /* ---- making ---- */
@@ -189,17 +177,17 @@ static int call_script(const struct xvm_image_request *request, const struct xvm
 
 	script_path(spec->script, path);
 	if (access(path, X_OK))
-		return refuse(why, -ENOENT, "script %.120s cannot be run: %s", path, strerror(errno));
+		return xvm_refuse(why, -ENOENT, "script %.120s cannot be run: %s", path, strerror(errno));
 	signal(SIGCHLD, SIG_DFL);
 	child = fork();
 	if (!child)
 		run_script(request, spec, path, command);
 	if (child < 0 || waitpid(child, &status, 0) != child)
-		return refuse(why, -EIO, "script %.120s cannot be run: %s", path, strerror(errno));
+		return xvm_refuse(why, -EIO, "script %.120s cannot be run: %s", path, strerror(errno));
 	if (status)
-		return refuse(why, -EIO, "script %.120s %s failed for %s (%s %d); what it says is in its own log", path,
-			      command, request->net.tap, WIFEXITED(status) ? "exit status" : "signal",
-			      WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
+		return xvm_refuse(why, -EIO, "script %.120s %s failed for %s (%s %d); what it says is in its own log", path,
+				  command, request->net.tap, WIFEXITED(status) ? "exit status" : "signal",
+				  WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
 	return 0;
 }
 
@@ -214,7 +202,7 @@ static int join_bridge(const char *tap, const char *bridge, bool was_there, char
 		err = ask(SIOCBRADDIF, &ifr);
 	if (!err || (err == -EBUSY && was_there))
 		return 0;
-	return refuse(why, err, "tap %s cannot join bridge %s: %s", tap, bridge, strerror(-err));
+	return xvm_refuse(why, err, "tap %s cannot join bridge %s: %s", tap, bridge, strerror(-err));
 }
 
 /* As Xen does with its own: an address that no bridge takes for its own. */
@@ -259,7 +247,7 @@ static int plug(const struct xvm_image_request *request, const struct xvm_spec_n
 	int err = set_address(tap);
 
 	if (err)
-		return refuse(why, err, "the address of tap %s cannot be set: %s", tap, strerror(-err));
+		return xvm_refuse(why, err, "the address of tap %s cannot be set: %s", tap, strerror(-err));
 	if (spec->script[0])
 		err = call_script(request, spec, "add", why);
 	else if (spec->bridge[0])
@@ -268,9 +256,9 @@ static int plug(const struct xvm_image_request *request, const struct xvm_spec_n
 		return err;
 	err = set_mtu(tap, spec->mtu);
 	if (err)
-		return refuse(why, err, "mtu=%u cannot be set for tap %s: %s", spec->mtu, tap, strerror(-err));
+		return xvm_refuse(why, err, "mtu=%u cannot be set for tap %s: %s", spec->mtu, tap, strerror(-err));
 	err = set_up(tap);
-	return err ? refuse(why, err, "tap %s cannot be brought up: %s", tap, strerror(-err)) : 0;
+	return err ? xvm_refuse(why, err, "tap %s cannot be brought up: %s", tap, strerror(-err)) : 0;
 }
 
 static int look_first(const struct xvm_image_request *request, const struct xvm_spec_net *spec, bool *was_there, char *why)
@@ -279,11 +267,11 @@ static int look_first(const struct xvm_image_request *request, const struct xvm_
 
 	/* A script may know bridges of another kind. */
 	if (bridge[0] && !spec->script[0] && !has_leaf(bridge, "bridge"))
-		return refuse(why, -ENODEV, exists(bridge) ? "%s is no bridge; name one that is, or a script=" :
-							      "bridge %s does not exist; make it, or name another", bridge);
+		return xvm_refuse(why, -ENODEV, exists(bridge) ? "%s is no bridge; name one that is, or a script=" :
+								  "bridge %s does not exist; make it, or name another", bridge);
 	*was_there = exists(tap);
 	if (*was_there && !is_ours(&request->net))
-		return refuse(why, -EEXIST, "an interface %s is there already; choose another vifname=", tap);
+		return xvm_refuse(why, -EEXIST, "an interface %s is there already; choose another vifname=", tap);
 	return 0;
 }
 
@@ -300,11 +288,11 @@ static int make(const struct xvm_image_request *request, const struct xvm_spec_n
 	if (fd < 0)
 		return fd;
 	if (ioctl(fd, TUNSETOWNER, (unsigned long)request->net.owner))
-		err = refuse(why, -errno, "the owner of tap %s cannot be set: %s", tap, strerror(errno));
+		err = xvm_refuse(why, -errno, "the owner of tap %s cannot be set: %s", tap, strerror(errno));
 	if (!err)
 		err = plug(request, spec, was_there, why);
 	if (!err && ioctl(fd, TUNSETPERSIST, 1ul))
-		err = refuse(why, -errno, "tap %s cannot be made to stay: %s", tap, strerror(errno));
+		err = xvm_refuse(why, -errno, "tap %s cannot be made to stay: %s", tap, strerror(errno));
 	image->net.mtu = read_mtu(tap);
 	close(fd);
 	return err;
@@ -318,7 +306,7 @@ static int set_queue(int fd, const char *tap, char *why)
 
 	if (!ioctl(fd, TUNSETVNETHDRSZ, &header) && !ioctl(fd, TUNSETVNETLE, &little) && !ioctl(fd, TUNSETSNDBUF, &bytes))
 		return 0;
-	return refuse(why, -errno, "tap %s refuses what virtio needs of it: %s", tap, strerror(errno));
+	return xvm_refuse(why, -errno, "tap %s refuses what virtio needs of it: %s", tap, strerror(errno));
 }
 
 static int open_queues(const struct xvm_image_request *request, struct xvm_image *image, struct fdset *fds, char *why)
@@ -327,7 +315,7 @@ static int open_queues(const struct xvm_image_request *request, struct xvm_image
 	int err = 0, fd;
 
 	if (!exists(tap) || !is_ours(&request->net))
-		return refuse(why, -ENODEV, "its tap %s is gone; detach the device and attach it again", tap);
+		return xvm_refuse(why, -ENODEV, "its tap %s is gone; detach the device and attach it again", tap);
 	while (!err && fds->count < image->spec.queues) {
 		fd = open_queue(tap, why);
 		if (fd >= 0)
@@ -356,7 +344,7 @@ static int unmake(const struct xvm_image_request *request, const struct xvm_spec
 	if (fd < 0)
 		return fd;
 	if (ioctl(fd, TUNSETPERSIST, 0ul))
-		err = refuse(why, -errno, "tap %s cannot be removed: %s", tap, strerror(errno));
+		err = xvm_refuse(why, -errno, "tap %s cannot be removed: %s", tap, strerror(errno));
 	close(fd);
 	return err;
 }

@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "image.h"
-#include "host_console.h"
-#include "host_vsock.h"
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/fs.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -14,17 +11,6 @@
 #include <unistd.h>
 
 #define SECTOR 512u
-
-static int refuse(char *why, int err, const char *format, ...) __attribute__((format(printf, 3, 4)));
-static int refuse(char *why, int err, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(why, XVM_WHY_BYTES, format, args);
-	va_end(args);
-	return err;
-}
 
 /* Paths in messages are cut so that the advice behind them still fits. */
 #define SHORT "%.120s"
@@ -69,22 +55,22 @@ static int check_image(int fd, const char *path, struct xvm_image *image, bool r
 	int err;
 
 	if (fstat(fd, &st))
-		return refuse(why, -errno, "image " SHORT " cannot be looked at: %s", path, strerror(errno));
+		return xvm_refuse(why, -errno, "image " SHORT " cannot be looked at: %s", path, strerror(errno));
 	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
-		return refuse(why, -EINVAL, "image " SHORT " is neither a file nor a block device; give one as target=",
-			      path);
+		return xvm_refuse(why, -EINVAL, "image " SHORT " is neither a file nor a block device; give one as target=",
+				  path);
 	err = block_bytes(fd, &st, &image->bytes);
 	if (err)
-		return refuse(why, err, "image " SHORT " does not tell its size: %s", path, strerror(-err));
+		return xvm_refuse(why, err, "image " SHORT " does not tell its size: %s", path, strerror(-err));
 	if (!image->bytes)
-		return refuse(why, -EINVAL, "image " SHORT " is empty; give it a size, e.g. truncate -s 1G", path);
+		return xvm_refuse(why, -EINVAL, "image " SHORT " is empty; give it a size, e.g. truncate -s 1G", path);
 	if (image->bytes % SECTOR)
-		return refuse(why, -EINVAL, "image " SHORT " has %llu bytes, not a multiple of 512; enlarge it with truncate -s %%512",
-			      path, (unsigned long long)image->bytes);
+		return xvm_refuse(why, -EINVAL, "image " SHORT " has %llu bytes, not a multiple of 512; enlarge it with truncate -s %%512",
+				  path, (unsigned long long)image->bytes);
 	/* root may write it all the same; who took the permission away did not mean that. */
 	if (!read_only && S_ISREG(st.st_mode) && !(st.st_mode & 0222))
-		return refuse(why, -EACCES, "image " SHORT " is read-only (mode %04o) but access=rw; say access=ro, or chmod u+w",
-			      path, st.st_mode & 07777);
+		return xvm_refuse(why, -EACCES, "image " SHORT " is read-only (mode %04o) but access=rw; say access=ro, or chmod u+w",
+				  path, st.st_mode & 07777);
 	image->id.block = S_ISBLK(st.st_mode);
 	image->id.dev = image->id.block ? st.st_rdev : st.st_dev;
 	image->id.ino = image->id.block ? 0 : st.st_ino;
@@ -102,13 +88,13 @@ static int open_image(const char *path, bool read_only, bool direct)
 static int refuse_open(const char *path, bool read_only, int err, char *why)
 {
 	if (err == -ENOENT)
-		return refuse(why, err, "image " SHORT " does not exist; create it or correct target=", path);
+		return xvm_refuse(why, err, "image " SHORT " does not exist; create it or correct target=", path);
 	if (!read_only && (err == -EROFS || err == -EACCES || err == -EPERM))
-		return refuse(why, err, "image " SHORT " cannot be written (%s) but access=rw; say access=ro, or make it writable",
-			      path, strerror(-err));
+		return xvm_refuse(why, err, "image " SHORT " cannot be written (%s) but access=rw; say access=ro, or make it writable",
+				  path, strerror(-err));
 	if (err == -EISDIR)
-		return refuse(why, err, "image " SHORT " is neither a file nor a block device; give one as target=", path);
-	return refuse(why, err, "image " SHORT " cannot be opened: %s", path, strerror(-err));
+		return xvm_refuse(why, err, "image " SHORT " is neither a file nor a block device; give one as target=", path);
+	return xvm_refuse(why, err, "image " SHORT " cannot be opened: %s", path, strerror(-err));
 }
 
 static int open_blk(const char *path, bool read_only, struct xvm_image *image, int *fd, char *why)
@@ -141,11 +127,11 @@ static int open_blk(const char *path, bool read_only, struct xvm_image *image, i
 static int grow(const char *path, int fd, u64 bytes, struct xvm_image *image, char *why)
 {
 	if (image->id.block)
-		return refuse(why, -EINVAL, "image " SHORT " is a block device of %llu bytes; enlarge it, then say size=image",
-			      path, (unsigned long long)image->bytes);
+		return xvm_refuse(why, -EINVAL, "image " SHORT " is a block device of %llu bytes; enlarge it, then say size=image",
+				  path, (unsigned long long)image->bytes);
 	if (ftruncate(fd, (off_t)bytes))
-		return refuse(why, -errno, "image " SHORT " cannot be enlarged to %llu bytes: %s", path,
-			      (unsigned long long)bytes, strerror(errno));
+		return xvm_refuse(why, -errno, "image " SHORT " cannot be enlarged to %llu bytes: %s", path,
+				  (unsigned long long)bytes, strerror(errno));
 	image->bytes = bytes;
 	return 0;
 }
@@ -183,7 +169,7 @@ static int read_descriptor(const char *path, struct xvm_spec *desc, char *why)
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
 
 	if (fd < 0)
-		return refuse(why, -errno, "descriptor " SHORT " cannot be opened: %s", path, strerror(errno));
+		return xvm_refuse(why, -errno, "descriptor " SHORT " cannot be opened: %s", path, strerror(errno));
 	len = fstat(fd, &st) ? -1 : 0;
 	if (!len && S_ISREG(st.st_mode) && !st.st_uid && !(st.st_mode & 022))
 		len = read(fd, text, sizeof(text));
@@ -191,20 +177,20 @@ static int read_descriptor(const char *path, struct xvm_spec *desc, char *why)
 		len = -2;
 	close(fd);
 	if (len == -2)
-		return refuse(why, -EPERM, "descriptor " SHORT " must be a file owned by root that only root can write",
-			      path);
+		return xvm_refuse(why, -EPERM, "descriptor " SHORT " must be a file owned by root that only root can write",
+				  path);
 	if (len < 0 || len > XVM_DESCRIPTOR_MAX_BYTES)
-		return refuse(why, -EINVAL, "descriptor " SHORT " cannot be read, or is longer than %u bytes", path,
-			      XVM_DESCRIPTOR_MAX_BYTES);
+		return xvm_refuse(why, -EINVAL, "descriptor " SHORT " cannot be read, or is longer than %u bytes", path,
+				  XVM_DESCRIPTOR_MAX_BYTES);
 	if (xvm_spec_parse(XVM_SPEC_LINES, text, (size_t)len, desc, &fault))
-		return refuse(why, -EINVAL, "descriptor " SHORT ": line %u: %s", path, line_of(text, fault.at), fault.why);
+		return xvm_refuse(why, -EINVAL, "descriptor " SHORT ": line %u: %s", path, line_of(text, fault.at), fault.why);
 	return 0;
 }
 
 static int real_path(const char *target, char real[PATH_MAX], char *why)
 {
 	if (target[0] != '/')
-		return refuse(why, -EINVAL, "target=" SHORT " is not an absolute path", target);
+		return xvm_refuse(why, -EINVAL, "target=" SHORT " is not an absolute path", target);
 	if (!realpath(target, real))
 		return refuse_open(target, true, -errno, why);
 	return 0;
@@ -218,13 +204,13 @@ static int open_target(const struct xvm_image_request *request, struct xvm_image
 	if (err)
 		return err;
 	if (!below_descriptors(real) && below_descriptors(request->target))
-		return refuse(why, -EPERM, "descriptor " SHORT " is a link to elsewhere; put the file itself there",
-			      request->target);
+		return xvm_refuse(why, -EPERM, "descriptor " SHORT " is a link to elsewhere; put the file itself there",
+				  request->target);
 	if (!below_descriptors(real))
 		return open_grown(real, request, image, fd, why);
 	if (request->plain)
-		return refuse(why, -EINVAL, "path=" SHORT " lies among the descriptors and is no image; say what it says",
-			      request->target);
+		return xvm_refuse(why, -EINVAL, "path=" SHORT " lies among the descriptors and is no image; say what it says",
+				  request->target);
 	err = read_descriptor(real, &image->spec, why);
 	if (err || image->spec.kind != XVM_KIND_BLK)
 		return err;
@@ -232,7 +218,7 @@ static int open_target(const struct xvm_image_request *request, struct xvm_image
 	if (err)
 		return err;
 	if (below_descriptors(real))
-		return refuse(why, -EINVAL, "descriptor " SHORT ": path= names another descriptor", request->target);
+		return xvm_refuse(why, -EINVAL, "descriptor " SHORT ": path= names another descriptor", request->target);
 	return open_grown(real, request, image, fd, why);
 }
 
@@ -247,14 +233,6 @@ int xvm_image_open(const struct xvm_image_request *request, struct xvm_image *im
 		err = open_target(request, image, &fd, why);
 	if (!err && fd >= 0)
 		fds->fd[fds->count++] = fd;
-	/* A descriptor may have said that it is of another kind. */
-	if (!err && image->spec.kind == XVM_KIND_CONSOLE)
-		err = xvm_host_console_open(&image->spec.console, fds, why);
-	if (!err && image->spec.kind == XVM_KIND_VSOCK) {
-		if (!image->spec.cid)
-			image->spec.cid = request->default_cid;
-		err = xvm_host_vsock_open(image->spec.cid, fds, why);
-	}
 	return err;
 }
 

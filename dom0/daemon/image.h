@@ -12,6 +12,7 @@
 
 #include "../base/fdset.h"
 #include "../spec/spec.h"
+#include "why.h"
 
 /*
  * A target below this directory is a descriptor: a small text file of root's
@@ -20,8 +21,6 @@
  */
 #define XVM_DESCRIPTOR_DIR XVM_SYSCONFDIR "/xen-virtio-msg/devices/"
 #define XVM_DESCRIPTOR_MAX_BYTES 4096
-
-#define XVM_WHY_BYTES 256
 
 /* What makes two targets the same storage: a device number, or file system and inode. */
 struct xvm_image_id {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "opener.h"
+#include "host_console.h"
+#include "host_vsock.h"
 #include "server.h"
 #include "vfio_user.h"
 #include <event2/event.h>
@@ -38,6 +40,35 @@ void xvm_opener_cancel(struct xvm_opener *opener)
 		opener_free(opener);
 }
 
+/* What a device stands on, by its kind, which a descriptor may have said. Without want_fds: can it be had? */
+static int open_device(const struct xvm_image_request *request, bool want_fds, struct xvm_opened *opened,
+		       struct fdset *fds)
+{
+	struct xvm_spec *spec = &opened->image.spec;
+	int err = xvm_image_open(request, &opened->image, fds, opened->why);
+
+	if (err)
+		return err;
+	switch (spec->kind) {
+	case XVM_KIND_BLK:
+	case XVM_KIND_RNG:
+		return 0;
+	case XVM_KIND_VHOST_USER:
+		return want_fds ? xvm_server_open(spec, fds, opened->why) : xvm_server_check(spec, opened->why);
+	case XVM_KIND_VFIO_USER:
+		return xvm_vfio_user_open(spec->path, !want_fds, fds, opened->why);
+	case XVM_KIND_NET:
+		return xvm_host_net(request, &opened->image, fds, opened->why);
+	case XVM_KIND_CONSOLE:
+		return xvm_host_console_open(&spec->console, fds, opened->why);
+	case XVM_KIND_VSOCK:
+		if (!spec->cid)
+			spec->cid = request->default_cid;
+		return xvm_host_vsock_open(spec->cid, fds, opened->why);
+	}
+	return -EINVAL;
+}
+
 /*
  * The child. It is a fork of a process with threads: nothing here takes locks of
  * the libraries the supervisor uses. It may hang for ever on a dead file
@@ -53,14 +84,7 @@ static void __attribute__((noreturn)) child_main(int sock, const struct xvm_imag
 	close_range(4, ~0u, 0);
 	signal(SIGTERM, SIG_DFL);
 	prctl(PR_SET_NAME, "xvmsgd-opener");
-	opened.err = xvm_image_open(request, &opened.image, &fds, opened.why);
-	if (!opened.err && opened.image.spec.kind == XVM_KIND_VHOST_USER)
-		opened.err = want_fds ? xvm_server_open(&opened.image.spec, &fds, opened.why) :
-					xvm_server_check(&opened.image.spec, opened.why);
-	if (!opened.err && opened.image.spec.kind == XVM_KIND_VFIO_USER)
-		opened.err = xvm_vfio_user_open(opened.image.spec.path, !want_fds, &fds, opened.why);
-	if (!opened.err && opened.image.spec.kind == XVM_KIND_NET)
-		opened.err = xvm_host_net(request, &opened.image, &fds, opened.why);
+	opened.err = open_device(request, want_fds, &opened, &fds);
 	fdsock_send(3, &opened, sizeof(opened), fds.fd, want_fds && !opened.err ? fds.count : 0, true);
 	_exit(0);
 }

@@ -2,7 +2,6 @@
 /* What the opener's child does for a vhost-user server: it may take as long as it takes. */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,24 +16,13 @@
 
 #define SHORT "%.120s"
 
-static int refuse(char *why, int err, const char *format, ...) __attribute__((format(printf, 3, 4)));
-static int refuse(char *why, int err, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(why, XVM_WHY_BYTES, format, args);
-	va_end(args);
-	return err;
-}
-
 static int check_program(const char *command, char *why)
 {
 	char program[XVM_TARGET_BYTES];
 
 	snprintf(program, sizeof(program), "%.*s", (int)strcspn(command, " "), command);
 	if (access(program, X_OK))
-		return refuse(why, -errno, "server " SHORT " cannot be run: %s", program, strerror(errno));
+		return xvm_refuse(why, -errno, "server " SHORT " cannot be run: %s", program, strerror(errno));
 	return 0;
 }
 
@@ -45,9 +33,9 @@ int xvm_server_check(const struct xvm_spec *spec, char *why)
 	if (spec->command)
 		return check_program(spec->path, why);
 	if (stat(spec->path, &st))
-		return refuse(why, -errno, "socket " SHORT ": %s; is the server running?", spec->path, strerror(errno));
+		return xvm_refuse(why, -errno, "socket " SHORT ": %s; is the server running?", spec->path, strerror(errno));
 	if (!S_ISSOCK(st.st_mode))
-		return refuse(why, -ENOTSOCK, "socket " SHORT " is no socket", spec->path);
+		return xvm_refuse(why, -ENOTSOCK, "socket " SHORT " is no socket", spec->path);
 	return 0;
 }
 
@@ -57,8 +45,8 @@ static int connect_to(const struct sockaddr_un *at, char *why)
 
 	if (sock >= 0 && !connect(sock, (const struct sockaddr *)at, sizeof(*at)))
 		return sock;
-	refuse(why, -errno, "socket " SHORT " cannot be connected to: %s; is the server running?", at->sun_path,
-	       strerror(errno));
+	xvm_refuse(why, -errno, "socket " SHORT " cannot be connected to: %s; is the server running?", at->sun_path,
+		   strerror(errno));
 	if (sock >= 0)
 		close(sock);
 	return -ECONNREFUSED;
@@ -69,8 +57,8 @@ static int open_found(const struct xvm_spec *spec, char *why)
 	struct sockaddr_un at = { .sun_family = AF_UNIX };
 
 	if (strlen(spec->path) >= sizeof(at.sun_path))
-		return refuse(why, -ENAMETOOLONG, "socket " SHORT " is longer than %zu bytes, which no socket's name is",
-			      spec->path, sizeof(at.sun_path) - 1);
+		return xvm_refuse(why, -ENAMETOOLONG, "socket " SHORT " is longer than %zu bytes, which no socket's name is",
+				  spec->path, sizeof(at.sun_path) - 1);
 	memcpy(at.sun_path, spec->path, strlen(spec->path));
 	return connect_to(&at, why);
 }
@@ -87,10 +75,10 @@ static int open_own(int *listener, char *why)
 
 	*listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (*listener < 0 || !mkdtemp(dir))
-		return refuse(why, -errno, "no socket for the server could be made: %s", strerror(errno));
+		return xvm_refuse(why, -errno, "no socket for the server could be made: %s", strerror(errno));
 	snprintf(at.sun_path, sizeof(at.sun_path), "%s/s", dir);
 	if (bind(*listener, (struct sockaddr *)&at, sizeof(at)) || listen(*listener, 1))
-		refuse(why, -errno, "no socket for the server could be made: %s", strerror(errno));
+		xvm_refuse(why, -errno, "no socket for the server could be made: %s", strerror(errno));
 	else
 		sock = connect_to(&at, why);
 	unlink(at.sun_path);
@@ -123,11 +111,11 @@ int xvm_server_open(const struct xvm_spec *spec, struct fdset *fds, char *why)
 	fds->count = XVM_VU_KICK + spec->queues;
 	if (fds->fd[XVM_VU_MEMORY] < 0 ||
 	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, &fds->fd[XVM_VU_BACK]))
-		return refuse(why, -errno, "no memory for the server could be made: %s", strerror(errno));
+		return xvm_refuse(why, -errno, "no memory for the server could be made: %s", strerror(errno));
 	for (i = XVM_VU_CALL; i < fds->count; i++) {
 		fds->fd[i] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 		if (fds->fd[i] < 0)
-			return refuse(why, -errno, "no eventfd for the server could be made: %s", strerror(errno));
+			return xvm_refuse(why, -errno, "no eventfd for the server could be made: %s", strerror(errno));
 	}
 	if (listener >= 0)
 		fds->fd[fds->count++] = listener;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The supervisor's decisions as pure functions: nodes, budget, rates, images. */
-/* LINK: xen/proto dom0/daemon/decide.c dom0/daemon/budget.c dom0/spec/spec.c dom0/daemon/image.c dom0/daemon/host_*.c */
+/* LINK: xen/proto dom0/daemon/decide.c dom0/daemon/budget.c dom0/spec/spec.c dom0/daemon/image.c */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
