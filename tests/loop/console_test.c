@@ -72,8 +72,7 @@ static int start_with(u32 n)
 
 	ports = n;
 	assert_int_equal(xvm_ptys_open(&ptys, ports, why), 0);
-	rig_keep_fd = memfd_create("keep", MFD_CLOEXEC);
-	assert_return_code(ftruncate(rig_keep_fd, XVM_KEEP_BYTES), errno);
+	rig_keep_new();
 	drv_start(&drv, &rig);
 	add_console();
 	DRV_UNTIL(&drv, drv.device_state[DEV] == VIRTIO_MSG_DEVICE_READY);
@@ -111,8 +110,7 @@ static int stop(void **state)
 	(void)state;
 	drv_stop(&drv);
 	xvm_ptys_close(&ptys);
-	close(rig_keep_fd);
-	rig_keep_fd = -1;
+	rig_keep_end();
 	for (i = 0; i < 2; i++) {
 		if (log_fd[i] >= 0)
 			close(log_fd[i]);

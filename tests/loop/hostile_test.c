@@ -459,8 +459,7 @@ static void test_stalled_and_kept(void **state)
 	int status;
 
 	(void)state;
-	rig_keep_fd = memfd_create("keep", MFD_CLOEXEC);
-	assert_return_code(ftruncate(rig_keep_fd, XVM_KEEP_BYTES), errno);
+	rig_keep_new();
 	fast = true;
 	go_deaf(&vq);
 	fast = false;
@@ -477,8 +476,7 @@ static void test_stalled_and_kept(void **state)
 	drv.deaf = false;
 	drv_sync(&drv);
 	drv_stop(&drv);
-	close(rig_keep_fd);
-	rig_keep_fd = -1;
+	rig_keep_end();
 }
 
 static u32 ms_of_clock(void)

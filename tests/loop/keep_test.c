@@ -62,8 +62,7 @@ static int start(void **state)
 	strcpy(image_path, "/tmp/xvmsg-keep-XXXXXX");
 	image = mkstemp(image_path);
 	assert_return_code(ftruncate(image, IMAGE_BYTES), errno);
-	rig_keep_fd = memfd_create("keep", MFD_CLOEXEC);
-	assert_return_code(ftruncate(rig_keep_fd, XVM_KEEP_BYTES), errno);
+	rig_keep_new();
 	memset(content, 0, sizeof(content));
 	memset(request, 0, sizeof(request));
 	submitted = completed = 0;
@@ -76,8 +75,7 @@ static int stop(void **state)
 {
 	(void)state;
 	drv_stop(&drv);
-	close(rig_keep_fd);
-	rig_keep_fd = -1;
+	rig_keep_end();
 	close(image);
 	unlink(image_path);
 	return 0;

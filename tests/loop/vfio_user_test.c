@@ -444,16 +444,14 @@ static void test_stop_under_io(void **state)
 
 static int start_kept(void **state)
 {
-	rig_keep_fd = memfd_create("keep", MFD_CLOEXEC);
-	assert_return_code(ftruncate(rig_keep_fd, XVM_KEEP_BYTES), errno);
+	rig_keep_new();
 	return start(state);
 }
 
 static int stop_kept(void **state)
 {
 	stop(state);
-	close(rig_keep_fd);
-	rig_keep_fd = -1;
+	rig_keep_end();
 	return 0;
 }
 

@@ -79,8 +79,7 @@ static int start(void **state)
 	image = mkstemp(image_path);
 	snprintf(sock_path, sizeof(sock_path), "%s.sock", image_path);
 	assert_return_code(ftruncate(image, IMAGE_BYTES), errno);
-	rig_keep_fd = memfd_create("keep", MFD_CLOEXEC);
-	assert_return_code(ftruncate(rig_keep_fd, XVM_KEEP_BYTES), errno);
+	rig_keep_new();
 	memset(content, 0, sizeof(content));
 	memset(request, 0, sizeof(request));
 	submitted = completed = 0;
@@ -105,8 +104,7 @@ static int stop(void **state)
 	drv_stop(&drv);
 	if (server > 0)
 		vu_server_kill(server);
-	close(rig_keep_fd);
-	rig_keep_fd = -1;
+	rig_keep_end();
 	close(image);
 	unlink(image_path);
 	unlink(sock_path);

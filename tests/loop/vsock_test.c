@@ -55,8 +55,7 @@ static int start(void **state)
 {
 	(void)state;
 	fake_vhost_use();
-	rig_keep_fd = memfd_create("keep", MFD_CLOEXEC);
-	assert_return_code(ftruncate(rig_keep_fd, XVM_KEEP_BYTES), errno);
+	rig_keep_new();
 	drv_start(&drv, &rig);
 	add_vsock();
 	DRV_UNTIL(&drv, drv.device_state[DEV] == VIRTIO_MSG_DEVICE_READY);
@@ -69,8 +68,7 @@ static int stop(void **state)
 {
 	(void)state;
 	drv_stop(&drv);
-	close(rig_keep_fd);
-	rig_keep_fd = -1;
+	rig_keep_end();
 	return 0;
 }
 

@@ -121,6 +121,18 @@ static struct evtchn *fake_open(int fd)
 
 int rig_keep_fd = -1;
 
+void rig_keep_new(void)
+{
+	rig_keep_fd = memfd_create("keep", MFD_CLOEXEC);
+	assert_return_code(ftruncate(rig_keep_fd, XVM_KEEP_BYTES), errno);
+}
+
+void rig_keep_end(void)
+{
+	close(rig_keep_fd);
+	rig_keep_fd = -1;
+}
+
 /* An open file of its own, whose lock is the fence: in the supervisor xvm_keep_open waits for it. */
 static int open_keep(void)
 {

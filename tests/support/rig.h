@@ -54,6 +54,8 @@ extern enum xvm_dialect rig_dialect;
 
 /* A file for the next workers to keep records in, of XVM_KEEP_BYTES; -1: none. With it goes XVM_BUS_F_KEEP. */
 extern int rig_keep_fd;
+void rig_keep_new(void);
+void rig_keep_end(void);
 
 /* Starts the worker; rings of 1 << order pages. Asserts that HELLO comes. */
 void rig_start(struct rig *rig, u32 order, u32 max_message, u32 credits);
