@@ -1,4 +1,5 @@
 # Devices come and go in a running guest: attached, used, enlarged, detached with and without asking, under I/O, from a guest that does not answer.
+CASE_SECONDS=120
 CASE_LIMIT=$((180 + ${LAB_hotplug_seconds:-60}))
 # A disk that is taken away under its writer is an I/O error, and that is the point.
 CASE_ALLOW='I/O error'
