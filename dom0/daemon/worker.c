@@ -5,6 +5,7 @@
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -117,6 +118,37 @@ void xvm_worker_stop(struct xvm_worker *w)
 	xvm_timer(w->limit, XVM_STOP_LIMIT_MS);
 }
 
+/* The first line of a file of the process's in /proc, cut to what fits; "?" when there is none. */
+static void read_proc(pid_t pid, const char *name, char *text, size_t bytes)
+{
+	char path[64];
+	ssize_t got;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	got = fd < 0 ? -1 : read(fd, text, bytes - 1);
+	if (fd >= 0)
+		close(fd);
+	if (got <= 0)
+		text[0] = '?', got = 1;
+	text[got] = 0;
+	text[strcspn(text, "\n")] = 0;
+}
+
+/* For the account of a worker that does not end: its state, and where in the kernel it is. */
+static void say_late(struct xvm_worker *w)
+{
+	char stat[64], wchan[64];
+	const char *state;
+
+	read_proc(w->pid, "stat", stat, sizeof(stat));
+	read_proc(w->pid, "wchan", wchan, sizeof(wchan));
+	state = strrchr(stat, ')');	/* "PID (NAME) STATE ..." */
+	xvm_guest_log(w->guest, LOG_WARNING, "worker %d did not end within %u ms (%.1s in %s); killed", (int)w->pid,
+		      XVM_STOP_LIMIT_MS, state && state[1] ? state + 2 : "?", wchan);
+}
+
 static void on_limit(evutil_socket_t fd, short what, void *arg)
 {
 	struct xvm_worker *w = arg;
@@ -124,8 +156,7 @@ static void on_limit(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	if (w->stopping)
-		xvm_guest_log(w->guest, LOG_WARNING, "worker %d did not end within %u ms; killed", (int)w->pid,
-			      XVM_STOP_LIMIT_MS);
+		say_late(w);
 	xvm_worker_kill(w, w->hello ? "it did not end in time" : "it did not start in time");
 }
 
