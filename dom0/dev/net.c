@@ -7,8 +7,8 @@
  *
  * After a crash: receive buffers that were taken are taken again, and a frame
  * that was being sent counts as sent. What the driver said on its control queue
- * is not recorded: until it says it again all frames pass, and the pairs in use
- * are those whose receive queues have ever had buffers.
+ * stands in a note (net_note.c). Without one (the guest has moved) all frames pass, and
+ * the pairs in use are those whose receive queues have ever had buffers.
  */
 #include "net.h"
 #include "dev.h"
@@ -84,6 +84,13 @@ int net_set_offloads(struct net *net, u64 offloads)
 	return err;
 }
 
+void net_set_mac(struct net *net, const struct net_mac *mac)
+{
+	net->filter.mac = *mac;
+	memcpy(net->vdev->config, mac, sizeof(*mac));
+	memcpy(net->vdev->told, mac, sizeof(*mac));
+}
+
 static bool net_kick(struct xvm_vdev *vdev, struct xvm_vq *vq, u32 budget)
 {
 	struct net *net = vdev->model;
@@ -124,6 +131,15 @@ static void choose_room(struct net *net)
 	net->merge = net->vdev->acked & NET_F(MRG_RXBUF);
 }
 
+/* True: the driver goes on with what it had set. Else nobody is to find what another had set. */
+static bool take_up(struct net *net)
+{
+	if (net->vdev->vq[net->ctrl].kept && net_take_note(net))
+		return true;
+	xvm_vdev_note(net->vdev, NULL, 0);
+	return false;
+}
+
 static bool net_start(struct xvm_vdev *vdev)
 {
 	struct net *net = vdev->model;
@@ -133,7 +149,7 @@ static bool net_start(struct xvm_vdev *vdev)
 	net->pairs = mq ? pairs_in_use(net) : 1;
 	net->filter.by_vlan = vdev->acked & NET_F(CTRL_VLAN);
 	choose_room(net);
-	if (net_set_offloads(net, vdev->acked & NET_GUEST_OFFLOADS)) {
+	if (!take_up(net) && net_set_offloads(net, vdev->acked & NET_GUEST_OFFLOADS)) {
 		xvm_vdev_broken(vdev, "its tap has not the offloads it said it has");
 		return false;
 	}

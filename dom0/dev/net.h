@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What the parts of virtio-net share: net.c (the device), net_io.c (frames),
- * net_ctrl.c (the control queue), net_filter.c (what the driver wants to see),
- * net_tap.c (the host's side). Nobody else includes this.
+ * net_ctrl.c (the control queue), net_note.c (what outlives a worker of it),
+ * net_filter.c (what the driver wants to see), net_tap.c (the host's side).
+ * Nobody else includes this.
  */
 #ifndef XVM_DOM0_DEV_NET_H
 #define XVM_DOM0_DEV_NET_H
@@ -85,6 +86,7 @@ struct net {
 	u32 room;		/* bytes that must be there before a frame is read */
 	u64 offloads;		/* NET_GUEST_OFFLOADS that are on */
 	bool link, running, merge;
+	bool unnoted;		/* said that there is no room for a note */
 	struct net_filter filter;
 	struct net_gather gather;
 	struct net_pair pair[NET_MAX_PAIRS];
@@ -97,6 +99,8 @@ void net_apply_queues(struct net *net);
 /* Returns 0 or negative errno. */
 int net_set_offloads(struct net *net, u64 offloads);
 void net_set_status(struct net *net, u16 set, u16 clear);
+/* The driver's own word: nothing is told. */
+void net_set_mac(struct net *net, const struct net_mac *mac);
 
 /* ---- net_io.c ---- */
 
@@ -108,6 +112,12 @@ void net_end_waits(struct net *net);
 /* ---- net_ctrl.c ---- */
 
 bool net_ctrl_kick(struct net *net, struct xvm_vq *vq, u32 budget);
+
+/* ---- net_note.c ---- */
+
+void net_note(struct net *net);
+/* False: there is no note that can be used, and nothing has changed. */
+bool net_take_note(struct net *net);
 
 /* ---- net_filter.c ---- */
 

@@ -78,9 +78,7 @@ static bool set_mac(const struct ctrl *c)
 	if (c->cmd == VIRTIO_NET_CTRL_MAC_ADDR_SET) {
 		if (!get(c, 0, &f.mac, sizeof(f.mac)) || f.mac.byte[0] & 1)
 			return false;
-		net->filter = f;
-		memcpy(net->vdev->config, &f.mac, sizeof(f.mac));
-		memcpy(net->vdev->told, &f.mac, sizeof(f.mac));	/* its own word */
+		net_set_mac(net, &f.mac);
 		return true;
 	}
 	f.macs = 0;
@@ -155,8 +153,11 @@ static bool serve(struct net *net, const struct xvm_chain *chain)
 	xvm_iov_get(chain->out, chain->nout, 0, header, sizeof(header));
 	c.class = header[0];
 	c.cmd = header[1];
-	return c.class < XVM_ARRAY_SIZE(classes) && classes[c.class].serve &&
-	       xvm_vdev_negotiated(net->vdev, classes[c.class].feature) && classes[c.class].serve(&c);
+	if (c.class >= XVM_ARRAY_SIZE(classes) || !classes[c.class].serve ||
+	    !xvm_vdev_negotiated(net->vdev, classes[c.class].feature) || !classes[c.class].serve(&c))
+		return false;
+	net_note(net);
+	return true;
 }
 
 bool net_ctrl_kick(struct net *net, struct xvm_vq *vq, u32 budget)

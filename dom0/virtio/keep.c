@@ -92,6 +92,65 @@ bool xvm_vq_log(struct xvm_vq *vq)
 	return true;
 }
 
+/* ---- notes ---- */
+
+static bool is_note(u64 word)
+{
+	return (u16)word == KEEP_NOTED && keep_note_bytes(word) <= XVM_VDEV_NOTE_BYTES && keep_note_copy(word) < 2;
+}
+
+/* The index of a device's note, or of the first that is free; KEEP_NOTES: there is none. */
+static u32 find_note(const struct xvm_keep *keep, u16 dev, bool or_free)
+{
+	u32 i, first = KEEP_NOTES;
+
+	for (i = 0; i < KEEP_NOTES; i++) {
+		u64 word = keep->note[i].word;
+
+		if (is_note(word) && keep_note_dev(word) == dev)
+			return i;
+		if (or_free && !is_note(word) && first == KEEP_NOTES)
+			first = i;
+	}
+	return first;
+}
+
+void xvm_keep_end_note(struct xvm_keep *keep, u16 dev)
+{
+	u32 i;
+
+	while (keep && (i = find_note(keep, dev, false)) < KEEP_NOTES)
+		keep_store(&keep->note[i].word, 0);
+}
+
+bool xvm_keep_note(struct xvm_keep *keep, u16 dev, const void *data, u32 bytes)
+{
+	u32 i = find_note(keep, dev, true), copy;
+	struct keep_note *note;
+
+	if (i == KEEP_NOTES || bytes > XVM_VDEV_NOTE_BYTES)
+		return false;
+	note = &keep->note[i];
+	copy = is_note(note->word) ? !keep_note_copy(note->word) : 0;
+	memcpy(note->copy[copy], data, bytes);
+	keep_store(&note->word, keep_note_word(dev, bytes, copy));
+	return true;
+}
+
+bool xvm_keep_noted(const struct xvm_keep *keep, u16 dev, void *data, u32 bytes)
+{
+	u32 i = find_note(keep, dev, false);
+	u64 word;
+
+	if (i == KEEP_NOTES)
+		return false;
+	word = keep->note[i].word;
+	if (!is_note(word) || keep_note_bytes(word) != bytes)
+		return false;
+	memcpy(data, keep->note[i].copy[keep_note_copy(word)], bytes);
+	return true;
+}
+
 /* ---- recovery ---- */
 
 /* A private copy of a record, and what was found in it. */

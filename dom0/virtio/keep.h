@@ -4,7 +4,7 @@
  * and not given back, in such an order that a worker killed between any two
  * stores leaves a record from which the next one loses and doubles nothing.
  * Owns the layout of the file. Written by vq.c (the stores below) and keep.c
- * (begin, end, recovery); nobody else includes this but vq.c, keep.c and tests.
+ * (begin, end, recovery, notes); nobody else includes this but vq.c, keep.c and tests.
  *
  * Trust: the file was written by a worker that a guest may have taken over.
  * Recovery copies, checks, uses; a lie in it harms that guest's queue alone.
@@ -23,7 +23,8 @@
 #include "vq.h"
 
 #define KEEP_QUEUES 512u
-#define KEEP_SLOTS ((XVM_KEEP_BYTES - 64 * KEEP_QUEUES) / 16)
+#define KEEP_NOTES 64u
+#define KEEP_SLOTS ((XVM_KEEP_BYTES - 64 * KEEP_QUEUES - sizeof(struct keep_note) * KEEP_NOTES) / 16)
 
 /* Changes with the layout: a record of another one is none. */
 #define KEEP_VALID 0x3150454b4d5658ull
@@ -47,13 +48,27 @@ struct keep_slot {
 	u64 seq;		/* keep_queue.fetched when it was */
 };
 
+/*
+ * What a device's model has noted for its successor. word is one store: KEEP_NOTED, device number,
+ * bytes, and which copy they are in; a new note is written to the other one.
+ */
+struct keep_note {
+	u64 word;
+	u8 copy[2][XVM_VDEV_NOTE_BYTES];
+};
+
+#define KEEP_NOTED 0x4e58u
+
+/* Notes are at the end, where older builds have slots that are hardly ever in use. */
 struct xvm_keep {
 	struct keep_queue queue[KEEP_QUEUES];
 	struct keep_slot slot[KEEP_SLOTS];
+	struct keep_note note[KEEP_NOTES];
 };
 
 _Static_assert(sizeof(struct keep_queue) == 64 && sizeof(struct keep_slot) == 16 &&
-	       sizeof(struct xvm_keep) == XVM_KEEP_BYTES, "layout of the keep file");
+	       sizeof(struct keep_note) == 2048 && sizeof(struct xvm_keep) == XVM_KEEP_BYTES,
+	       "layout of the keep file");
 
 enum keep_state {
 	KEEP_FREE,		/* the driver's */
@@ -87,6 +102,26 @@ static inline u16 keep_pos(u64 word)
 static inline u32 keep_len(u64 word)
 {
 	return (u32)(word >> 32);
+}
+
+static inline u64 keep_note_word(u16 dev, u32 bytes, u32 copy)
+{
+	return KEEP_NOTED | (u64)dev << 16 | (u64)bytes << 32 | (u64)copy << 48;
+}
+
+static inline u16 keep_note_dev(u64 word)
+{
+	return (u16)(word >> 16);
+}
+
+static inline u32 keep_note_bytes(u64 word)
+{
+	return (u16)(word >> 32);
+}
+
+static inline u32 keep_note_copy(u64 word)
+{
+	return (u32)(word >> 48);
 }
 
 /* Whole, and neither before earlier stores to the file or a ring nor behind later ones. */

@@ -246,6 +246,19 @@ void xvm_vdev_end_logs(struct xvm_vdev *vdev);
 /* ---- for device models ---- */
 
 /*
+ * What a model notes, at most XVM_VDEV_NOTE_BYTES, outlives this worker, until the driver resets the
+ * device; data NULL: nothing any more. Noted before the command that changed it is answered, it is
+ * never behind what the driver knows: the command is served once more at worst. False: there is no
+ * room, and no note any more.
+ */
+bool xvm_vdev_note(struct xvm_vdev *vdev, const void *data, u32 bytes);
+/*
+ * For start, when queues are kept: false when there is no note of this size. A worker that a guest
+ * had taken over may have written it.
+ */
+bool xvm_vdev_noted(const struct xvm_vdev *vdev, void *data, u32 bytes);
+
+/*
  * xvm_vq_pop plus accounting; breaks the device on -EPROTO and then returns 0.
  * When it returns 0 the queue is armed: the driver's next entry is notified.
  * A model that stops for want of room does so before a pop, returns false from

@@ -26,7 +26,29 @@ void xvm_vdev_end_logs(struct xvm_vdev *vdev)
 
 	for (i = 0; i < vdev->num_vqs; i++)
 		xvm_keep_end(vdev->vq[i].keep, vdev->num, i);
+	xvm_vdev_note(vdev, NULL, 0);
 	vdev->was_reset = true;
+}
+
+/* All queues are recorded in one place, or none is. */
+static struct xvm_keep *keep_of(const struct xvm_vdev *vdev)
+{
+	return vdev->num_vqs ? vdev->vq[0].keep : NULL;
+}
+
+bool xvm_vdev_note(struct xvm_vdev *vdev, const void *data, u32 bytes)
+{
+	struct xvm_keep *keep = keep_of(vdev);
+
+	if (!keep || (data && xvm_keep_note(keep, vdev->num, data, bytes)))
+		return true;
+	xvm_keep_end_note(keep, vdev->num);
+	return !data;
+}
+
+bool xvm_vdev_noted(const struct xvm_vdev *vdev, void *data, u32 bytes)
+{
+	return keep_of(vdev) && xvm_keep_noted(keep_of(vdev), vdev->num, data, bytes);
 }
 
 static void begin_log(struct xvm_vdev *vdev, struct xvm_vq *vq)

@@ -111,6 +111,13 @@ int xvm_vq_pop(struct xvm_vq *vq, struct xvm_chain *chain, struct iovec *iov, u3
 bool xvm_vq_log(struct xvm_vq *vq);
 /* Ends the record of a queue. keep may be NULL. */
 void xvm_keep_end(struct xvm_keep *keep, u16 dev, u32 index);
+/* The same of a device's note. */
+void xvm_keep_end_note(struct xvm_keep *keep, u16 dev);
+#define XVM_VDEV_NOTE_BYTES 1020u
+/* Replaces a device's note as a whole; false: there is no room for one. */
+bool xvm_keep_note(struct xvm_keep *keep, u16 dev, const void *data, u32 bytes);
+/* Copies a device's note of so many bytes, which nobody has checked; false: there is none. */
+bool xvm_keep_noted(const struct xvm_keep *keep, u16 dev, void *data, u32 bytes);
 /*
  * Goes on where a former connection left this queue, which was just enabled: from the record, and
  * with idle, if there is none, from the used ring, all of what was taken being back. What was

@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * virtio-net against any driver and any wire: the input is a byte of features, then steps. Each is a kind, a
- * length and bytes: a command on the control queue, frames either way, receive buffers, link and reset. Whatever comes, at
- * the end of a step no buffer is held, lists are within their bounds, and attached queues are those in use.
+ * length and bytes: a command on the control queue, frames either way, receive buffers, link and reset; or the worker
+ * dies and the bytes are written over its note. Whatever comes, at the end of a step no buffer is held, lists are within
+ * their bounds, and attached queues are those in use.
  */
-/* LINK: dom0/dev/net.c dom0/dev/net_io.c dom0/dev/net_ctrl.c dom0/dev/net_filter.c dom0/virtio */
+/* LINK: dom0/dev/net.c dom0/dev/net_io.c dom0/dev/net_ctrl.c dom0/dev/net_filter.c dom0/dev/net_note.c dom0/base/log.c dom0/virtio */
 /* LIBS: -lcmocka */
 #include "../support/net_rig.h"
+#include "../../dom0/base/log.h"
+#include "../../dom0/virtio/keep.h"
 
 #define CHECK(cond) do { if (!(cond)) abort(); } while (0)
+
+static struct xvm_keep keep;
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -60,6 +65,24 @@ static void offer(struct net_rig *f, u32 queue, const uint8_t *data, size_t size
 	xvm_vdev_kick(f->vdev, queue);
 }
 
+/* The first byte says where in the note. Its queues lie as they lay, so they are kept, unless the worker had lost them. */
+static void die(struct net_rig *f, u64 features, bool far_end, const uint8_t *data, u32 size)
+{
+	struct keep_note *note = &f->keep->note[0];
+	u32 at = size ? data[0] * 2u + (far_end ? 512 : 0) : 0;
+
+	if (size > 1)
+		memcpy((u8 *)note + at, data + 1, size - 1);
+	rig_next_worker(f);
+	f->goes_on = true;
+	if (!(rig_up(f, features) & XVM_S_DRIVER_OK)) {
+		f->goes_on = false;
+		xvm_vdev_begin_reset(f->vdev);
+		rig_up(f, features);
+	}
+	f->goes_on = false;
+}
+
 static void step(struct net_rig *f, u64 features, u8 kind, const uint8_t *data, u32 size)
 {
 	u8 drop[64];
@@ -85,7 +108,10 @@ static void step(struct net_rig *f, u64 features, u8 kind, const uint8_t *data, 
 		offer(f, 1, data, size);
 		break;
 	case 6:
-		f->vdev->type->link(f->vdev, kind & 16);
+		if (kind & 32)
+			die(f, features, kind & 16, data, size);
+		else
+			f->vdev->type->link(f->vdev, kind & 16);
 		break;
 	default:
 		xvm_vdev_begin_reset(f->vdev);
@@ -104,7 +130,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!size)
 		return 0;
+	log_set_level(LOG_CRIT);
+	memset(keep.queue, 0, sizeof(keep.queue));
+	memset(keep.note, 0, sizeof(keep.note));
 	f = rig_new();
+	f->keep = &keep;
+	xvm_vdev_keep_in(f->vdev, f->keep);
 	features = choose(*data++);
 	size--;
 	CHECK(!(rig_up(f, features) & XVM_S_NEEDS_RESET));

@@ -33,6 +33,8 @@ struct net_rig {
 	struct ring_mem r[RIG_QUEUES];
 	struct xvm_ipc_dev_add desc;
 	int far[RIG_PAIRS];	/* the other ends */
+	struct xvm_keep *keep;	/* NULL: nothing is recorded */
+	bool goes_on;		/* the driver's queues are to be kept */
 };
 
 static struct rig_tap {
@@ -248,24 +250,23 @@ static inline u32 rig_up(struct net_rig *f, u64 features)
 			ring_addr(rig_off(i, RING_USED)),
 		};
 
-		ring_mem_restart(&f->r[i]);
-		if (xvm_vdev_set_vq(f->vdev, i, &config))
+		if (!f->goes_on)
+			ring_mem_restart(&f->r[i]);
+		if (xvm_vdev_set_vq(f->vdev, i, &config) || (f->goes_on && xvm_vdev_keep_vq(f->vdev, i, false)))
 			return 0;
 	}
 	return xvm_vdev_set_status(f->vdev, XVM_S_DRIVER_OK);
 }
 
-static inline struct net_rig *rig_new(void)
+/* A device over new sockets. */
+static inline void rig_device(struct net_rig *f)
 {
-	struct net_rig *f = calloc(1, sizeof(*f));
 	struct fdset fds = { .count = RIG_PAIRS };
 	char why[100] = "";
 	u32 i;
 
 	memset(&owner, 0, sizeof(owner));
 	memset(&rig_tap, 0, sizeof(rig_tap));
-	f->base = aligned_alloc(4096, RIG_QUEUES * RIG_STRIDE);
-	memset(f->base, 0, RIG_QUEUES * RIG_STRIDE);
 	for (i = 0; i < RIG_PAIRS; i++) {
 		static const int buffer = 1 << 20;
 		int pair[2];
@@ -276,6 +277,22 @@ static inline struct net_rig *rig_new(void)
 		fds.fd[i] = rig_tap.near[i] = pair[0];
 		rig_tap.attached[i] = true;
 	}
+	f->vdev = xvm_vdev_new(&f->desc, &fds, &owner_ops, NULL, NULL, why, sizeof(why));
+	if (!f->vdev)
+		print_message("%s\n", why);
+	assert_non_null(f->vdev);
+	f->vdev->mem.area[RING_AREA].base = f->base;
+	f->vdev->mem.area[RING_AREA].bytes = RIG_QUEUES * RIG_STRIDE;
+	xvm_vdev_keep_in(f->vdev, f->keep);
+}
+
+static inline struct net_rig *rig_new(void)
+{
+	struct net_rig *f = calloc(1, sizeof(*f));
+	u32 i;
+
+	f->base = aligned_alloc(4096, RIG_QUEUES * RIG_STRIDE);
+	memset(f->base, 0, RIG_QUEUES * RIG_STRIDE);
 	for (i = 0; i < RIG_QUEUES; i++) {
 		f->r[i].base = f->base + i * RIG_STRIDE;
 		f->r[i].bytes = RIG_STRIDE;
@@ -283,13 +300,19 @@ static inline struct net_rig *rig_new(void)
 	}
 	f->desc = (struct xvm_ipc_dev_add){ .num = 1, .device_id = 1,
 		.net = { .mac = { 0, 0x16, 0x3e, 1, 2, 3 }, .pairs = RIG_PAIRS, .mtu = 1400, .tap_mtu = 1500, .link_up = 1 } };
-	f->vdev = xvm_vdev_new(&f->desc, &fds, &owner_ops, NULL, NULL, why, sizeof(why));
-	if (!f->vdev)
-		print_message("%s\n", why);
-	assert_non_null(f->vdev);
-	f->vdev->mem.area[RING_AREA].base = f->base;
-	f->vdev->mem.area[RING_AREA].bytes = RIG_QUEUES * RIG_STRIDE;
+	rig_device(f);
 	return f;
+}
+
+/* The worker dies; the next one has a record of what this one did. */
+static inline void rig_next_worker(struct net_rig *f)
+{
+	u32 i;
+
+	xvm_vdev_free(f->vdev);
+	for (i = 0; i < RIG_PAIRS; i++)
+		close(f->far[i]);
+	rig_device(f);
 }
 
 static inline void rig_free(struct net_rig *f)

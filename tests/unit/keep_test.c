@@ -523,6 +523,59 @@ static void test_no_room(void **state)
 	assert_int_equal(f.keep->queue[last + 1].first, 3 * 1024);
 }
 
+static void noted_is(u16 dev, const char *text)
+{
+	char got[8] = "";
+
+	assert_int_equal(xvm_keep_noted(f.keep, dev, got, sizeof(got)), text != NULL);
+	assert_string_equal(got, text ? text : "");
+}
+
+/* A note is the old one or the new one, whatever its writer had written when it died. */
+static void test_notes(void **state)
+{
+	struct keep_note *note = f.keep->note;
+	u32 i;
+	u64 word;
+
+	(void)state;
+	noted_is(7, NULL);
+	assert_true(xvm_keep_note(f.keep, 7, "first\0\0", 8));
+	noted_is(7, "first");
+	memset(note->copy[1], 0xff, 8);		/* the next one, cut off */
+	noted_is(7, "first");
+	assert_true(xvm_keep_note(f.keep, 7, "second\0", 8));
+	noted_is(7, "second");
+	memset(note->copy[0], 0xff, 8);
+	noted_is(7, "second");
+	assert_false(xvm_keep_noted(f.keep, 7, &word, 7));
+	assert_false(xvm_keep_note(f.keep, 7, note, XVM_VDEV_NOTE_BYTES + 1));
+	noted_is(7, "second");
+	word = note->word;
+	for (i = 0; i < 64; i++) {
+		note->word = word ^ 1ull << i;
+		/* One bit says which copy; of any other change nothing is left that is this device's. */
+		if (i != 48)
+			noted_is(7, NULL);
+	}
+	note->word = word;
+	for (i = 1; i < KEEP_NOTES; i++)
+		assert_true(xvm_keep_note(f.keep, (u16)(100 + i), "other\0\0", 8));
+	assert_false(xvm_keep_note(f.keep, 100, "other\0\0", 8));
+	noted_is(100, NULL);
+	noted_is(7, "second");
+	/* A reset ends it; a worker's end does not. */
+	up();
+	next_worker();
+	noted_is(7, "second");
+	assert_true(xvm_vdev_begin_reset(f.vdev));
+	noted_is(7, NULL);
+	assert_true(xvm_vdev_note(f.vdev, "third\0\0", 8));
+	noted_is(7, "third");
+	assert_true(xvm_keep_note(f.keep, 101, "more\0\0\0", 8));
+	noted_is(101, "more");
+}
+
 /* QUIESCE asks for all that was ever taken, and for nothing new. */
 static void test_quiet(void **state)
 {
@@ -585,7 +638,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(test_taken_up), CASE(test_unpop), CASE(test_moments), CASE(test_before_features), CASE(test_lost),
 		CASE(test_idle), CASE(test_begins_and_ends), CASE(test_poison), CASE(test_offered_twice),
-		CASE(test_refused), CASE(test_no_room), CASE(test_quiet), CASE(test_halt),
+		CASE(test_refused), CASE(test_no_room), CASE(test_notes), CASE(test_quiet), CASE(test_halt),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* virtio-net of dom0/dev/net*.c behind rings, with sockets for a tap: frames, filters, commands, odd drivers. */
-/* LINK: dom0/dev/net.c dom0/dev/net_io.c dom0/dev/net_ctrl.c dom0/dev/net_filter.c dom0/virtio */
+/* LINK: dom0/dev/net.c dom0/dev/net_io.c dom0/dev/net_ctrl.c dom0/dev/net_filter.c dom0/dev/net_note.c dom0/base/log.c dom0/virtio */
 #include "../support/net_rig.h"
+#include "../../dom0/base/log.h"
+#include "../../dom0/virtio/keep.h"
 
 #define MERGE (NET_BASE | NET_F(MRG_RXBUF) | NET_F(MAC) | NET_F(STATUS) | NET_F(CTRL_VQ) | NET_F(CTRL_RX) | \
 	       NET_F(CTRL_RX_EXTRA) | NET_F(CTRL_VLAN) | NET_F(CTRL_MAC_ADDR) | NET_F(MQ) | NET_F(GUEST_ANNOUNCE))
@@ -404,6 +406,140 @@ static void test_link(void **state)
 	assert_int_equal(xvm_get16(f->vdev->config + 6), VIRTIO_NET_S_LINK_UP);
 }
 
+static char last_line[LOG_LINE_BYTES];
+
+static void take_line(void *arg, int level, const char *line)
+{
+	(void)arg, (void)level;
+	snprintf(last_line, sizeof(last_line), "%s", line);
+}
+
+/* Everything that a driver can say. */
+static void say_all(struct net_rig *f)
+{
+	static const u8 table[] = { 1, 0, 0, 0, 0, 1, 2, 3, 4, 5, 1, 0, 0, 0, 1, 1, 2, 3, 4, 5 };
+	static const u8 vlan[2] = { 0xfe, 0x0f };
+
+	assert_int_equal(rx(f, VIRTIO_NET_CTRL_RX_PROMISC, 0), 0);
+	assert_int_equal(rx(f, VIRTIO_NET_CTRL_RX_NOBCAST, 1), 0);
+	assert_int_equal(rig_ctrl(f, VIRTIO_NET_CTRL_MAC, VIRTIO_NET_CTRL_MAC_ADDR_SET, other_mac, 6), 0);
+	assert_int_equal(rig_ctrl(f, VIRTIO_NET_CTRL_MAC, VIRTIO_NET_CTRL_MAC_TABLE_SET, table, sizeof(table)), 0);
+	assert_int_equal(rig_ctrl(f, VIRTIO_NET_CTRL_VLAN, VIRTIO_NET_CTRL_VLAN_ADD, vlan, 2), 0);
+	assert_int_equal(set_pairs(f, 2), 0);
+	assert_int_equal(set_offloads(f, NET_F(GUEST_CSUM)), 0);
+}
+
+static void begin_kept(struct net_rig *f)
+{
+	f->keep = calloc(1, sizeof(*f->keep));
+	xvm_vdev_keep_in(f->vdev, f->keep);
+	rig_up(f, FULL);
+	say_all(f);
+}
+
+static void go_on(struct net_rig *f)
+{
+	rig_next_worker(f);
+	f->goes_on = true;
+	assert_int_equal(rig_up(f, FULL) & (XVM_S_DRIVER_OK | XVM_S_NEEDS_RESET), XVM_S_DRIVER_OK);
+	f->goes_on = false;
+}
+
+/* As a driver has it that has said nothing. */
+static void is_forgotten(const struct net_rig *f)
+{
+	const struct net *net = f->vdev->model;
+
+	assert_true(net->filter.promisc && !net->filter.macs && !net->filter.nobcast);
+	assert_memory_equal(f->vdev->config, own_mac, 6);
+	assert_int_equal(net->pairs, 1);
+	assert_true(net->offloads == NET_GUEST_OFFLOADS);
+}
+
+static void end_kept(struct net_rig *f)
+{
+	xvm_vdev_keep_in(f->vdev, NULL);
+	free(f->keep);
+	f->keep = NULL;
+}
+
+/* Workers die one after the other, and each has what the driver said to the first, or to any in between. */
+static void test_note(void **state)
+{
+	struct net_rig *f = *state;
+	struct net_filter before;
+	const struct net *net;
+
+	begin_kept(f);
+	before = ((struct net *)f->vdev->model)->filter;
+	go_on(f);
+	net = f->vdev->model;
+	assert_memory_equal(&net->filter, &before, sizeof(before));
+	assert_memory_equal(f->vdev->config, other_mac, 6);
+	assert_memory_equal(f->vdev->told, other_mac, 6);
+	assert_true(rig_tap.attached[0] && rig_tap.attached[1] && !rig_tap.attached[2]);
+	assert_true(rig_tap.offloads == NET_F(GUEST_CSUM));
+	rig_buffers(f, 0, 60, 2048);
+	assert_int_equal(passing(f), 2 | 16 | 32);
+	assert_false(tagged_passes(f, 4094));	/* to the old address */
+	/* A refused command leaves it as it is; the next one adds to it. */
+	assert_int_equal(set_pairs(f, 4), VIRTIO_NET_ERR);
+	assert_int_equal(rx(f, VIRTIO_NET_CTRL_RX_NOBCAST, 0), 0);
+	go_on(f);
+	net = f->vdev->model;
+	assert_true(!net->filter.nobcast && !net->filter.promisc && net->pairs == 2 && net->filter.macs == 2);
+	/* Not for a driver that begins anew: neither after a reset, nor with queues that are not kept. */
+	xvm_vdev_begin_reset(f->vdev);
+	assert_false(xvm_vdev_noted(f->vdev, &before, 926));
+	rig_up(f, FULL);
+	is_forgotten(f);
+	say_all(f);
+	rig_next_worker(f);
+	rig_up(f, FULL);
+	is_forgotten(f);
+	go_on(f);
+	is_forgotten(f);
+	end_kept(f);
+}
+
+/* What only a worker that is not ours any more writes: nothing of it is taken, and a line says what it was. */
+static void test_bad_note(void **state)
+{
+	static const struct {
+		u32 at, value;
+		const char *line;
+	} bad[] = {
+		{ 520, 65, "says 65 for the MAC addresses of its table, not 0 to 64" },
+		{ 520, 0xffffffff, "says 4294967295 for the MAC addresses" },
+		{ 524, 0, "says 0 for the pairs in use, not 1 to 3" },
+		{ 524, 4, "says 4 for the pairs in use" },
+		{ 532, 1, "the group bit of its address" },
+		{ 0, 1u << VIRTIO_NET_F_CSUM, "offloads that its driver did not choose" },
+		{ 4, 1, "offloads that its driver did not choose" },
+		{ 0, 1u << VIRTIO_NET_F_GUEST_TSO4, NULL },	/* the tap refuses */
+	};
+	struct net_rig *f = *state;
+	u32 i;
+
+	begin_kept(f);
+	log_to(take_line, NULL);
+	for (i = 0; i < XVM_ARRAY_SIZE(bad); i++) {
+		u64 word = f->keep->note[0].word;
+
+		xvm_put32(f->keep->note[0].copy[keep_note_copy(word)] + bad[i].at, bad[i].value);
+		last_line[0] = 0;
+		go_on(f);
+		is_forgotten(f);
+		if (bad[i].line && !strstr(last_line, bad[i].line))
+			fail_msg("case %u says '%s'", i, last_line);
+		xvm_vdev_begin_reset(f->vdev);
+		rig_up(f, FULL);
+		say_all(f);
+	}
+	log_to_stderr();
+	end_kept(f);
+}
+
 /* A reset waits for polls and nothing else; a pause finds nothing to wait for. */
 static void test_rest(void **state)
 {
@@ -484,7 +620,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(test_config), CASE(test_merge), CASE(test_starved), CASE(test_plain), CASE(test_transmit),
 		CASE(test_bad_chains), CASE(test_filter), CASE(test_vlan), CASE(test_mac_table), CASE(test_pairs),
-		CASE(test_offloads), CASE(test_link), CASE(test_rest), CASE(test_tap_lost), CASE(test_description),
+		CASE(test_offloads), CASE(test_note), CASE(test_bad_note), CASE(test_link), CASE(test_rest), CASE(test_tap_lost), CASE(test_description),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
