@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include "host_net.h"
 #include "record.h"
 #include "report.h"
 #include "worker.h"
@@ -99,8 +100,18 @@ void xvm_ctl_attach(struct client *client, struct json_object *request)
 		xvm_ctl_error(client, why);
 	} else {
 		xvm_ctl_wait(client, xvm_op_new(disk, driver ? XVM_OP_ATTACH_DRIVER : XVM_OP_ATTACH,
-						limit_of(request, "wait_s", ATTACH_LIMIT_MS), on_device, client));
+						limit_of(request, "wait_s", ATTACH_LIMIT_MS + xvm_net_script_ms(&disk->request)),
+						on_device, client));
 	}
+}
+
+/* For the guest to let go of it, and for a script that takes it from the host. */
+static u32 detach_limit(const struct xvm_disk *disk, bool force)
+{
+	struct xvm_image_request request = disk->request;
+
+	request.net.task = XVM_NET_REMOVE;
+	return (force ? 3 * XVM_STOP_LIMIT_MS : XVM_ASK_LIMIT_MS) + xvm_net_script_ms(&request);
 }
 
 void xvm_ctl_detach(struct client *client, struct json_object *request)
@@ -121,8 +132,7 @@ void xvm_ctl_detach(struct client *client, struct json_object *request)
 	if (disk->guest->alive && xvm_record_write(disk->guest, why))
 		xvm_guest_log(disk->guest, LOG_ERR, "%s", why);
 	xvm_ctl_wait(client, xvm_op_new(disk, XVM_OP_DETACH,
-					limit_of(request, "wait_s", force ? 3 * XVM_STOP_LIMIT_MS : XVM_ASK_LIMIT_MS),
-					on_device, client));
+					limit_of(request, "wait_s", detach_limit(disk, force)), on_device, client));
 }
 
 void xvm_ctl_show(struct client *client, struct json_object *request)

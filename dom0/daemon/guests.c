@@ -8,6 +8,7 @@
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include "host_net.h"
 #include "keep.h"
 #include "op.h"
 #include "record.h"
@@ -610,6 +611,27 @@ static void sweep_bus(void *arg, const char *name)
 	xvm_store_prune(daemon->store, XVM_STORE_NO_TXN, path, stop);
 }
 
+static void on_swept(void *arg, const struct xvm_opened *opened, struct fdset *fds)
+{
+	(void)arg;
+	(void)fds;
+	if (opened->err)
+		log_err("%s", opened->why);
+}
+
+/* The script that it came with is not called: nobody knows any more which that was. */
+static void sweep_tap(void *arg, u32 domid, const struct xvm_net_request *tap)
+{
+	struct xvm_daemon *daemon = arg;
+	struct xvm_image_request request = { .spec.kind = XVM_KIND_NET, .net = *tap };
+
+	if (xvm_domain_alive(daemon, domid))
+		return;
+	log_info("tap %s is of guest %u, which is gone: removed", tap->tap, domid);
+	if (!xvm_opener_start(daemon->base, &request, false, on_swept, daemon))
+		log_err("no process to remove tap %s could be started; remove it by hand", tap->tap);
+}
+
 int xvm_guests_start(struct xvm_daemon *daemon)
 {
 	struct xvm_store *store = daemon->store;
@@ -619,6 +641,8 @@ int xvm_guests_start(struct xvm_daemon *daemon)
 	xvm_store_path(path, "/local/domain/%u/backend/" XVM_XENBUS_KIND, daemon->own_domid);
 	store->ops->list(store, XVM_STORE_NO_TXN, path, sweep_bus, daemon);
 	xvm_keep_sweep(daemon);
+	if (!daemon->own_domid)
+		xvm_net_taps(daemon->options.uid_base, sweep_tap, daemon);
 	nodes_dir(daemon, XVM_NODE_DISK, path);
 	err = store->ops->watch(store, path, TOKEN_DISKS);
 	nodes_dir(daemon, XVM_NODE_VIRTIO, path);

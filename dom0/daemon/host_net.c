@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "host_net.h"
+#include <dirent.h>
 #include <fcntl.h>
 #include <net/if.h>
 #include <net/if_arp.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -18,6 +22,8 @@
 #define HEADER_BYTES 12			/* of a frame, as virtio 1 says */
 #define SEND_BYTES (1 << 20)		/* that a guest may have in the host's network; then it waits */
 #define MAX_TAPS 100u			/* of one guest: two digits, or the name is too long */
+
+u32 xvm_script_limit_ms = 40000;
 
 /* ---- names ---- */
 
@@ -103,7 +109,7 @@ static bool exists(const char *name)
 	return !ask(SIOCGIFINDEX, &ifr);
 }
 
-/* Of the user of this guest's workers: only we make such. */
+/* Of the user of that guest's workers: only we make such. */
 static bool is_ours(const struct xvm_net_request *net)
 {
 	char path[80], text[16] = "";
@@ -136,6 +142,37 @@ static int open_queue(const char *tap, char *why)
 	return xvm_refuse(why, err, "tap %s cannot be opened: %s", tap, strerror(-err));
 }
 
+/* vifDOMID.N-xvm, as xvm_net_tap_name makes it. */
+static bool is_made_up(const char *name, u32 *domid)
+{
+	char same[XVM_TAP_BYTES];
+	u32 n;
+
+	if (sscanf(name, "vif%5u.%2u-xvm", domid, &n) != 2)
+		return false;
+	snprintf(same, sizeof(same), "vif%u.%u-xvm", *domid, n);
+	return !strcmp(same, name);
+}
+
+void xvm_net_taps(u32 uid_base, void (*found)(void *arg, u32 domid, const struct xvm_net_request *tap), void *arg)
+{
+	struct xvm_net_request tap = { .task = XVM_NET_REMOVE };
+	DIR *dir = opendir("/sys/class/net");
+	struct dirent *entry;
+	u32 domid;
+
+	while (dir && (entry = readdir(dir))) {
+		if (!is_made_up(entry->d_name, &domid))
+			continue;
+		snprintf(tap.tap, sizeof(tap.tap), "%.*s", (int)sizeof(tap.tap) - 1, entry->d_name);
+		tap.owner = uid_base + domid;
+		if (is_ours(&tap))
+			found(arg, domid, &tap);
+	}
+	if (dir)
+		closedir(dir);
+}
+
 /* ---- making ---- */
 
 static void script_path(const char *script, char path[XVM_TARGET_BYTES])
@@ -156,6 +193,9 @@ static void __attribute__((noreturn)) run_script(const struct xvm_image_request 
 			 "XENBUS_BASE_PATH=backend", script, xenbus, interface, vif, spec->bridge[0] ? bridge : NULL, NULL };
 	int null = open("/dev/null", O_RDWR);
 
+	/* What it starts ends with it when it takes too long, and it when nobody waits for it any more. */
+	setpgid(0, 0);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	snprintf(script, sizeof(script), "script=%s", path);
 	snprintf(bridge, sizeof(bridge), "bridge=%s", spec->bridge);
 	snprintf(interface, sizeof(interface), "INTERFACE=%s", request->net.tap);
@@ -169,10 +209,32 @@ static void __attribute__((noreturn)) run_script(const struct xvm_image_request 
 	_exit(126);
 }
 
+u32 xvm_net_script_ms(const struct xvm_image_request *request)
+{
+	bool script = request->spec.kind == XVM_KIND_NET && request->spec.net.script[0] && request->net.task != XVM_NET_OPEN;
+
+	return script ? xvm_script_limit_ms : 0;
+}
+
+/* 0 with its status; -ETIMEDOUT: it took too long, and was ended. */
+static int wait_script(pid_t child, int *status)
+{
+	struct pollfd end = { .fd = pidfd_open(child, 0), .events = POLLIN };
+	bool late = end.fd >= 0 && !poll(&end, 1, (int)xvm_script_limit_ms);
+
+	if (end.fd >= 0)
+		close(end.fd);
+	if (late)
+		kill(-child, SIGKILL);
+	if (waitpid(child, status, 0) != child)
+		return -errno;
+	return late ? -ETIMEDOUT : 0;
+}
+
 static int call_script(const struct xvm_image_request *request, const struct xvm_spec_net *spec, char *command, char *why)
 {
 	char path[XVM_TARGET_BYTES];
-	int status = 0;
+	int status = 0, err;
 	pid_t child;
 
 	script_path(spec->script, path);
@@ -182,8 +244,12 @@ static int call_script(const struct xvm_image_request *request, const struct xvm
 	child = fork();
 	if (!child)
 		run_script(request, spec, path, command);
-	if (child < 0 || waitpid(child, &status, 0) != child)
-		return xvm_refuse(why, -EIO, "script %.120s cannot be run: %s", path, strerror(errno));
+	err = child < 0 ? -errno : wait_script(child, &status);
+	if (err == -ETIMEDOUT)
+		return xvm_refuse(why, err, "script %.120s %s did not end for %s within %u s, and was ended", path, command,
+				  request->net.tap, xvm_script_limit_ms / 1000);
+	if (err)
+		return xvm_refuse(why, -EIO, "script %.120s cannot be run: %s", path, strerror(-err));
 	if (status)
 		return xvm_refuse(why, -EIO, "script %.120s %s failed for %s (%s %d); what it says is in its own log", path,
 				  command, request->net.tap, WIFEXITED(status) ? "exit status" : "signal",

@@ -17,6 +17,14 @@
 /* Does request->net.task. Returns 0, for XVM_NET_OPEN with a queue per pair in fds, or negative errno with why. */
 int xvm_host_net(const struct xvm_image_request *request, struct xvm_image *image, struct fdset *fds, char *why);
 
+/* A script's time, 40 s as libxl's own have. Then it is killed, and what it was to do has failed. Tests shorten it. */
+extern u32 xvm_script_limit_ms;
+/* What a request may take for its script; 0: it calls none. */
+u32 xvm_net_script_ms(const struct xvm_image_request *request);
+
+/* Taps of workers that run as uid_base plus the domain id, by owner and made-up name, whether or not there is such a guest. */
+void xvm_net_taps(u32 uid_base, void (*found)(void *arg, u32 domid, const struct xvm_net_request *tap), void *arg);
+
 /* A MAC address of Xen's, always the same for a device of that name of a guest with that UUID. */
 void xvm_net_default_mac(const char *uuid, const char *name, u8 mac[6]);
 /*

@@ -20,6 +20,7 @@ struct xvm_opener {
 	void (*done)(void *arg, const struct xvm_opened *opened, struct fdset *fds);
 	void *arg;
 	char target[XVM_TARGET_BYTES];
+	u32 limit_ms;
 };
 
 /* Releases a half-built opener too. The loop reaps the child when it ends. */
@@ -111,7 +112,7 @@ static void on_answer(evutil_socket_t sock, short what, void *arg)
 		opened.err = -ETIMEDOUT;
 		snprintf(opened.why, sizeof(opened.why),
 			 "target %.120s did not open within %u s; is its storage reachable?", opener->target,
-			 XVM_OPENER_LIMIT_MS / 1000);
+			 opener->limit_ms / 1000);
 	} else {
 		take_answer(&msg, (int)sock, &opened);
 	}
@@ -128,13 +129,15 @@ struct xvm_opener *xvm_opener_start(struct event_base *base, const struct xvm_im
 				    void (*done)(void *arg, const struct xvm_opened *opened, struct fdset *fds),
 				    void *arg)
 {
-	static const struct timeval limit = { .tv_sec = XVM_OPENER_LIMIT_MS / 1000 };
+	u32 limit_ms = XVM_OPENER_LIMIT_MS + xvm_net_script_ms(request);
+	struct timeval limit = { .tv_sec = limit_ms / 1000 };
 	struct xvm_opener *opener = calloc(1, sizeof(*opener));
 	int pair[2];
 
 	if (!opener)
 		return NULL;
 	opener->sock = -1;
+	opener->limit_ms = limit_ms;
 	opener->done = done;
 	opener->arg = arg;
 	memcpy(opener->target, request->target, sizeof(opener->target));

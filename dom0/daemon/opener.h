@@ -2,7 +2,8 @@
 /*
  * Opens targets in short-lived children, because open and stat can hang (NFS, a
  * device that retries) and the supervisor's loop may not. A child that takes
- * too long is killed and answered for.
+ * too long is killed and answered for. One that calls a hotplug script has the
+ * script's time besides.
  */
 #ifndef XVM_DAEMON_OPENER_H
 #define XVM_DAEMON_OPENER_H

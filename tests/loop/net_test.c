@@ -24,6 +24,7 @@
 #include <stdlib.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define F(name) (1ull << VIRTIO_NET_F_##name)
@@ -33,11 +34,12 @@
 #define RX_BYTES 1600u
 #define RX_OFF 0x10000u
 #define TX_OFF 0x40000u
+#define CTRL_OFF 0x80000u
 #define HEADER 12u
 
 static struct rig rig;
 static struct drv drv;
-static struct drv_vq rx, tx;
+static struct drv_vq rx, tx, ctrl;
 static u8 *base;
 static int wire = -1;		/* the tap's other side, as the host's kernel sees it */
 static struct xvm_image_request request;
@@ -233,6 +235,97 @@ static void test_frames(void **state)
 	assert_int_equal(if_nametoindex("vif7.0-xvm"), 0);
 }
 
+/* A command with one byte of data; the device's answer. */
+static u8 command(u8 class, u8 cmd, u8 value)
+{
+	struct drv_seg seg[] = { { xvm_addr_make(3, CTRL_OFF), 3, false }, { xvm_addr_make(3, CTRL_OFF + 16), 1, true } };
+	u8 *p = base + CTRL_OFF;
+	u32 len;
+
+	p[0] = class;
+	p[1] = cmd;
+	p[2] = value;
+	p[16] = 0xff;
+	assert_true(drv_vq_add(&ctrl, seg, 2) >= 0);
+	drv_vq_kick(&ctrl);
+	drv_vq_wait(&ctrl, &len);
+	assert_int_equal(len, 1);
+	return p[16];
+}
+
+static void keep(struct drv_vq *vq, u32 index)
+{
+	drv_set_vqueue(&drv, 1, &vq->config);
+	assert_int_equal(drv_keep_queue(&drv, 1, index, 0), XVM_STATUS_OK);
+}
+
+/* The worker dies, and its queues go on (docs/protocol.md, section 15). */
+static void next_worker(u64 features)
+{
+	rig_kill(&rig);
+	drv_join_again(&drv);
+	drv.device_state[1] = 0;
+	add_device();
+	assert_int_equal(drv_area_add(&drv, 3, 1, AREA_PAGES), XVM_STATUS_OK);
+	drv_set_status(&drv, 1, 1);
+	drv_set_status(&drv, 1, 3);
+	drv_set_features(&drv, 1, features);
+	assert_true(drv_set_status(&drv, 1, 11) & XVM_S_FEATURES_OK);
+	keep(&rx, 0);
+	keep(&tx, 1);
+	keep(&ctrl, 2);
+	assert_true(drv_set_status(&drv, 1, 15) & XVM_S_DRIVER_OK);
+	drv_vq_force_kick(&rx);
+}
+
+/* A broadcast does not arrive, what comes after it does. */
+static void only_own(u8 start)
+{
+	u8 frame[100] = { 0 };
+	u32 i;
+
+	host_sends(99, 100);
+	memcpy(frame, request.net.mac, 6);
+	frame[12] = ETH_P_LOOPBACK >> 8;
+	frame[13] = ETH_P_LOOPBACK & 0xff;
+	for (i = 14; i < sizeof(frame); i++)
+		frame[i] = (u8)(start + i);
+	assert_int_equal(send(wire, frame, sizeof(frame), 0), sizeof(frame));
+	assert_int_equal(guest_gets(start), 100);
+}
+
+/* What the driver said once holds, whichever worker serves it. */
+static void test_kept(void **state)
+{
+	const u64 features = BASE | F(CTRL_VQ) | F(CTRL_RX) | F(CTRL_RX_EXTRA);
+
+	(void)state;
+	need_tun();
+	rig_keep_new();
+	assert_int_equal(host(XVM_NET_MAKE, NULL), 0);
+	wire = open_wire();
+	drv_start(&drv, &rig);
+	add_device();
+	bring_up(features);
+	drv_vq_setup(&ctrl, &drv, 1, 2, 16, 3, 0x8000, true);
+	host_sends(1, 100);
+	assert_int_equal(guest_gets(1), 100);
+	assert_int_equal(command(VIRTIO_NET_CTRL_RX, VIRTIO_NET_CTRL_RX_PROMISC, 0), VIRTIO_NET_OK);
+	assert_int_equal(command(VIRTIO_NET_CTRL_RX, VIRTIO_NET_CTRL_RX_NOBCAST, 1), VIRTIO_NET_OK);
+	only_own(2);
+	next_worker(features);
+	only_own(3);
+	assert_int_equal(command(VIRTIO_NET_CTRL_RX, VIRTIO_NET_CTRL_RX_NOBCAST, 0), VIRTIO_NET_OK);
+	next_worker(features);
+	host_sends(4, 100);
+	assert_int_equal(guest_gets(4), 100);
+	drv_stop(&drv);
+	rig_area_free(&rig, 3);
+	close(wire);
+	rig_keep_end();
+	assert_int_equal(host(XVM_NET_REMOVE, NULL), 0);
+}
+
 static void refuses(const char *text)
 {
 	assert_true(host(XVM_NET_MAKE, NULL) < 0);
@@ -278,6 +371,115 @@ static void test_host(void **state)
 	request = good;
 }
 
+struct found {
+	char names[100];
+	u32 domid, owner;
+};
+
+static void found(void *arg, u32 domid, const struct xvm_net_request *tap)
+{
+	struct found *f = arg;
+
+	f->domid = domid;
+	f->owner = tap->owner;
+	snprintf(f->names + strlen(f->names), sizeof(f->names) - strlen(f->names), "%s ", tap->tap);
+}
+
+static void make_tap(const char *name, u32 owner)
+{
+	strcpy(request.net.tap, name);
+	request.net.owner = owner;
+	assert_int_equal(host(XVM_NET_MAKE, NULL), 0);
+}
+
+/* Of taps that look like ours those count that are: by owner and by name. */
+static void test_taps(void **state)
+{
+	static const char *const others[] = { "vif9.100-xvm", "vif9.0-xvmx", "vif09.0-xvm", "vif9.0", "web0" };
+	struct xvm_image_request good;
+	struct found f = { 0 };
+	u32 i;
+
+	(void)state;
+	need_tun();
+	good = request;
+	make_tap("vif9.12-xvm", 131072 + 9);
+	make_tap("vif9.13-xvm", 131072 + 8);
+	for (i = 0; i < XVM_ARRAY_SIZE(others); i++)
+		make_tap(others[i], 131072 + 9);
+	xvm_net_taps(131072, found, &f);
+	assert_string_equal(f.names, "vif9.12-xvm ");
+	assert_int_equal(f.domid, 9);
+	assert_int_equal(f.owner, 131072 + 9);
+	/* As it is swept: without the script that it may have come with. */
+	strcpy(request.net.tap, "vif9.12-xvm");
+	assert_int_equal(host(XVM_NET_REMOVE, NULL), 0);
+	memset(&f, 0, sizeof(f));
+	xvm_net_taps(131072, found, &f);
+	assert_string_equal(f.names, "");
+	request.net.owner = 131072 + 8;
+	strcpy(request.net.tap, "vif9.13-xvm");
+	assert_int_equal(host(XVM_NET_REMOVE, NULL), 0);
+	request.net.owner++;
+	for (i = 0; i < XVM_ARRAY_SIZE(others); i++) {
+		strcpy(request.net.tap, others[i]);
+		assert_int_equal(host(XVM_NET_REMOVE, NULL), 0);
+	}
+	request = good;
+}
+
+/* Killed; somebody may have to reap it still. */
+static bool is_dead(int pid)
+{
+	char path[40], line[200] = "";
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	file = fopen(path, "r");
+	if (!file)
+		return true;
+	if (!fgets(line, sizeof(line), file))
+		line[0] = 0;
+	fclose(file);
+	return !line[0] || strstr(line, ") Z ");
+}
+
+/* A script that does not end is ended, and what it has started. */
+static void test_slow_script(void **state)
+{
+	char path[] = "/tmp/net_test.XXXXXX", pid_path[sizeof(path) + 4], text[16] = "";
+	struct xvm_image_request good;
+	int fd, tries;
+	FILE *file;
+
+	(void)state;
+	need_tun();
+	good = request;
+	fd = mkstemp(path);
+	assert_return_code(fd, errno);
+	file = fdopen(fd, "w");
+	snprintf(pid_path, sizeof(pid_path), "%s.pid", path);
+	fprintf(file, "#!/bin/sh\nsleep 1000 &\necho $! > %s\nwait\n", pid_path);
+	fchmod(fd, 0700);
+	fclose(file);
+	strcpy(request.spec.net.script, path);
+	xvm_script_limit_ms = 1000;
+	refuses("add did not end for vif7.0-xvm within 1 s, and was ended");
+	xvm_script_limit_ms = 40000;
+	unlink(path);
+	file = fopen(pid_path, "r");
+	assert_non_null(file);
+	assert_non_null(fgets(text, sizeof(text), file));
+	fclose(file);
+	unlink(pid_path);
+	/* It is init's to reap. */
+	for (tries = 0; tries < 500 && !is_dead(atoi(text)); tries++)
+		usleep(10000);
+	assert_true(tries < 500);
+	assert_int_equal(if_nametoindex("vif7.0-xvm"), 0);
+	request = good;
+}
+
 static bool taken(void *arg, const char *tap)
 {
 	return !strcmp(tap, arg);
@@ -305,7 +507,8 @@ static void test_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names), cmocka_unit_test(test_host), cmocka_unit_test(test_frames),
+		cmocka_unit_test(test_names), cmocka_unit_test(test_host), cmocka_unit_test(test_taps), cmocka_unit_test(test_slow_script),
+		cmocka_unit_test(test_frames), cmocka_unit_test(test_kept),
 	};
 
 	return cmocka_run_group_tests(tests, begin, NULL);

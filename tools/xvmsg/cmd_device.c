@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include "../../dom0/spec/spec.h"
 
-#define DONE_LIMIT_S 30		/* what the daemon may take for what waits for no guest */
+#define DONE_LIMIT_S 65		/* what the daemon may take for what waits for no guest: a hotplug script has 40 */
 #define MAX_WAIT_S 600
 
 struct flags {
