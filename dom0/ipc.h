@@ -19,16 +19,27 @@
 #include "../include/xvmsg/wire.h"
 #include "../include/xvmsg/xenbus.h"
 
-#define XVM_IPC_VERSION 4
-#define XVM_IPC_MAX_FDS 16
+#define XVM_IPC_VERSION 5
+#define XVM_IPC_MAX_FDS 48
 #define XVM_IPC_LOG_BYTES 200
-#define XVM_NET_MAX_PAIRS XVM_IPC_MAX_FDS
+#define XVM_NET_MAX_PAIRS 16
+#define XVM_SCSI_MAX_QUEUES 8
 
 /*
  * Bytes of a guest's keep file, which the supervisor makes and a worker maps
- * (descriptor 4, option --keep). dom0/virtio/keep.h has what stands in it.
+ * (descriptor 5, option --keep). dom0/virtio/keep.h has what stands in it.
  */
 #define XVM_KEEP_BYTES (1u << 20)
+
+/*
+ * SCSI targets of dom0's kernel that a worker may ask for: a page-aligned table of names that the supervisor alone
+ * can write (descriptor 4, option --targets; dom0/daemon/targets.h), mapped by every worker at the same address. That
+ * is a low one, so that "above its end" is all that the worker's filter must say of memory it may unmap.
+ */
+#define XVM_TARGETS_AT 0x100000ul
+#define XVM_TARGETS 256u
+#define XVM_TARGET_SLOT_BYTES 256u
+#define XVM_TARGETS_BYTES (XVM_TARGETS * XVM_TARGET_SLOT_BYTES)
 
 enum xvm_ipc_type {
 	/* supervisor to worker */
@@ -73,7 +84,7 @@ struct xvm_ipc_hello {
 /* Who serves a device. */
 enum xvm_backend {
 	XVM_BACKEND_OWN,	/* a device model of ours, by device_id */
-	XVM_BACKEND_VHOST,	/* dom0's kernel, by device_id; descriptors: see dom0/remote/vhost.h */
+	XVM_BACKEND_VHOST,	/* dom0's kernel, by device_id; descriptors: see dom0/dev/vhost.h */
 	XVM_BACKEND_VHOST_USER,	/* another process, over a socket; any device_id */
 	XVM_BACKEND_VFIO_USER,	/* a vfio-user server's virtio-pci function; device_id 0: whatever it is */
 };
@@ -131,15 +142,21 @@ struct xvm_ipc_dev_add {
 	uint32_t config_bytes;	/* vhost-user: of configuration, at most XVM_VU_CONFIG_BYTES */
 	uint8_t config_given;	/* vhost-user: config is it; else the server is asked */
 	uint8_t config[XVM_VU_CONFIG_BYTES];
-	struct xvm_ipc_net {	/* net: descriptors are the queues of a tap, one per pair */
+	struct xvm_ipc_net {	/* net: descriptors are the queues of a tap, one per pair; then, with vhost, for each
+				 * pair what dom0/dev/vhost.h wants */
 		uint8_t mac[6];
 		uint16_t pairs;		/* 1..XVM_NET_MAX_PAIRS */
 		uint16_t mtu;		/* what its driver is told; 0: nothing */
 		uint16_t tap_mtu;	/* of the longest frame without offloads */
 		uint32_t link_up;
+		uint32_t vhost;		/* 1: /dev/vhost-net has the data queues */
 	} net;
 	struct xvm_ipc_console console;
 	uint64_t vsock_cid;	/* of the guest */
+	struct xvm_ipc_scsi {
+		uint32_t slot;		/* of the target, in the table */
+		uint32_t queues;	/* of requests, 1..XVM_SCSI_MAX_QUEUES */
+	} scsi;
 };
 
 struct xvm_ipc_start {

@@ -20,6 +20,7 @@
 #define VIRTIO_ID_BLOCK 2
 #define VIRTIO_ID_CONSOLE 3
 #define VIRTIO_ID_RNG 4
+#define VIRTIO_ID_SCSI 8
 #define VIRTIO_ID_VSOCK 19
 #define LOCK_WAIT_MS 30000
 
@@ -152,6 +153,7 @@ static const u16 device_ids[] = {
 	[XVM_KIND_NET] = VIRTIO_ID_NET,
 	[XVM_KIND_CONSOLE] = VIRTIO_ID_CONSOLE,
 	[XVM_KIND_VSOCK] = VIRTIO_ID_VSOCK,
+	[XVM_KIND_SCSI] = VIRTIO_ID_SCSI,
 };
 
 static void describe_net(const struct xvm_image *image, struct xvm_ipc_net *net)
@@ -161,6 +163,7 @@ static void describe_net(const struct xvm_image *image, struct xvm_ipc_net *net)
 	net->mtu = (u16)image->spec.net.mtu;
 	net->tap_mtu = image->net.mtu;
 	net->link_up = !image->spec.net.link_down;
+	net->vhost = image->spec.net.vhost;
 }
 
 static void describe_console(const struct xvm_disk *disk, struct xvm_ipc_console *console)
@@ -174,6 +177,21 @@ static void describe_console(const struct xvm_disk *disk, struct xvm_ipc_console
 	console->rows = disk->rows;
 	for (i = 0; i < spec->ports; i++)
 		memcpy(console->name[i + 1], spec->port[i], sizeof(spec->port[i]));
+}
+
+/* Net with vhost=on is a device of ours all the same: the kernel has its frames alone. */
+static bool is_vhost(enum xvm_device_kind kind)
+{
+	return kind == XVM_KIND_VSOCK || kind == XVM_KIND_SCSI;
+}
+
+/* There is a slot for every device; a table that is full is the fault of this daemon, and no target is asked for. */
+static void describe_scsi(const struct xvm_disk *disk, struct xvm_ipc_scsi *scsi)
+{
+	int slot = xvm_targets_add(&disk->guest->worker->targets, disk->image.spec.wwpn);
+
+	scsi->slot = slot < 0 ? XVM_TARGETS : (u32)slot;
+	scsi->queues = disk->image.spec.queues;
 }
 
 /* Ptys stay the supervisor's, and come before what was opened for this worker. */
@@ -190,7 +208,7 @@ static void add_device(struct xvm_disk *disk, const struct fdset *opened)
 		.capacity_bytes = disk->image.bytes,
 		.mem_align = disk->image.direct ? disk->image.mem_align : 0,
 		.lock_wait_ms = LOCK_WAIT_MS,
-		.backend = disk->image.spec.kind == XVM_KIND_VSOCK ? XVM_BACKEND_VHOST : XVM_BACKEND_OWN,
+		.backend = is_vhost(disk->image.spec.kind) ? XVM_BACKEND_VHOST : XVM_BACKEND_OWN,
 		.vsock_cid = disk->image.spec.cid,
 	};
 
@@ -203,6 +221,8 @@ static void add_device(struct xvm_disk *disk, const struct fdset *opened)
 		describe_net(&disk->image, &msg.net);
 	if (disk->image.spec.kind == XVM_KIND_CONSOLE)
 		describe_console(disk, &msg.console);
+	if (disk->image.spec.kind == XVM_KIND_SCSI)
+		describe_scsi(disk, &msg.scsi);
 	xvm_ptys_add(&disk->ptys, &fds);
 	memcpy(fds.fd + fds.count, opened->fd, opened->count * sizeof(fds.fd[0]));
 	fds.count += opened->count;

@@ -331,18 +331,44 @@ static const struct xvm_disk *find_conflict(const struct xvm_disk *disk)
 	return NULL;
 }
 
-/* The vsock device that has the same address, if any. */
-static const struct xvm_disk *find_cid(const struct xvm_disk *disk)
+static bool wants_same(const struct xvm_spec *a, const struct xvm_spec *b)
+{
+	if (a->kind != b->kind)
+		return false;
+	return a->kind == XVM_KIND_VSOCK ? a->cid == b->cid : a->kind == XVM_KIND_SCSI && !strcmp(a->wwpn, b->wwpn);
+}
+
+/* The device that has what only one can have of dom0's kernel: the same address, the same target. */
+static const struct xvm_disk *find_rival(const struct xvm_disk *disk)
 {
 	const struct xvm_guest *guest;
 	const struct xvm_disk *other;
 
 	for (guest = disk->guest->daemon->guests; guest; guest = guest->next)
 		for (other = guest->disks; other; other = other->next)
-			if (other != disk && other->image.spec.kind == XVM_KIND_VSOCK && other->phase >= XVM_DISK_READY &&
-			    other->phase != XVM_DISK_CLOSED && other->image.spec.cid == disk->image.spec.cid)
+			if (other != disk && other->phase >= XVM_DISK_READY && other->phase != XVM_DISK_CLOSED &&
+			    wants_same(&other->image.spec, &disk->image.spec))
 				return other;
 	return NULL;
+}
+
+/* False: somebody has it; then the disk is refused. */
+static bool is_alone(struct xvm_disk *disk)
+{
+	const struct xvm_disk *other = find_rival(disk);
+	const struct xvm_spec *spec = &disk->image.spec;
+	char why[XVM_WHY_BYTES], what[100];
+
+	if (!other)
+		return true;
+	if (spec->kind == XVM_KIND_VSOCK)
+		snprintf(what, sizeof(what), "cid=%u", spec->cid);
+	else
+		snprintf(what, sizeof(what), "wwpn=%.90s", spec->wwpn);
+	snprintf(why, sizeof(why), "%s is in use by guest %u (%.40s) as %s; choose another", what, other->guest->domid,
+		 other->guest->name, other->vdev);
+	refuse(disk, why);
+	return false;
 }
 
 struct adopt {
@@ -449,13 +475,8 @@ static void on_checked(void *arg, const struct xvm_opened *opened, struct fdset 
 		refuse(disk, why);
 		return;
 	}
-	other = disk->image.spec.kind == XVM_KIND_VSOCK ? find_cid(disk) : NULL;
-	if (other) {
-		snprintf(why, sizeof(why), "cid=%u is in use by guest %u (%.40s) as %s; choose another", disk->image.spec.cid,
-			 other->guest->domid, other->guest->name, other->vdev);
-		refuse(disk, why);
+	if (!is_alone(disk))
 		return;
-	}
 	if (disk->image.spec.kind == XVM_KIND_CONSOLE &&
 	    xvm_ptys_open(&disk->ptys, 1 + disk->image.spec.console.ports, why)) {
 		refuse(disk, why);
@@ -654,6 +675,8 @@ static void on_limit(evutil_socket_t fd, short what, void *arg)
 
 void xvm_disk_left(struct xvm_disk *disk)
 {
+	if (disk->in_worker && disk->image.spec.kind == XVM_KIND_SCSI && disk->guest->worker)
+		xvm_targets_remove(&disk->guest->worker->targets, disk->image.spec.wwpn);
 	disk->in_worker = false;
 	xvm_server_end(disk);
 	disk->driver_ok = false;

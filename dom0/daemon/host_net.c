@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "host_net.h"
+#include "host_vhost.h"
 #include <dirent.h>
 #include <fcntl.h>
 #include <net/if.h>
@@ -346,8 +347,10 @@ static int make(const struct xvm_image_request *request, const struct xvm_spec_n
 {
 	const char *tap = request->net.tap;
 	bool was_there;
-	int err = look_first(request, spec, &was_there, why), fd;
+	int err = spec->vhost ? xvm_host_vhost_check("net", why) : 0, fd;
 
+	if (!err)
+		err = look_first(request, spec, &was_there, why);
 	if (err)
 		return err;
 	fd = open_queue(tap, why);
@@ -379,6 +382,7 @@ static int open_queues(const struct xvm_image_request *request, struct xvm_image
 {
 	const char *tap = request->net.tap;
 	int err = 0, fd;
+	u32 i;
 
 	if (!exists(tap) || !is_ours(&request->net))
 		return xvm_refuse(why, -ENODEV, "its tap %s is gone; detach the device and attach it again", tap);
@@ -389,6 +393,8 @@ static int open_queues(const struct xvm_image_request *request, struct xvm_image
 		err = fd < 0 ? fd : set_queue(fd, tap, why);
 	}
 	image->net.mtu = read_mtu(tap);
+	for (i = 0; !err && image->spec.net.vhost && i < image->spec.queues; i++)
+		err = xvm_host_vhost_open("net", 2, fds, why);
 	if (err)
 		fdset_close(fds);
 	return err;

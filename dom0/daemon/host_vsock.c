@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "host_vsock.h"
+#include "host_vhost.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/vhost.h>
 #include <stdio.h>
-#include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
-#define DEVICE "/dev/vhost-vsock"
-#define EVENTFDS 4		/* kick and call of two queues */
+#define DATA_QUEUES 2
 #define TRIES 60		/* a worker that was killed may hold the address for a moment more */
 #define TRY_US 50000
 
@@ -26,28 +25,13 @@ static int set_cid(int fd, u32 cid, char *why)
 	return err;
 }
 
-static int add(struct fdset *fds, int fd)
-{
-	if (fd < 0)
-		return -errno;
-	fds->fd[fds->count++] = fd;
-	return 0;
-}
-
 int xvm_host_vsock_open(u32 cid, struct fdset *fds, char *why)
 {
-	int err = add(fds, open(DEVICE, O_RDWR | O_CLOEXEC)), i;
+	u32 at = fds->count;
+	int err = xvm_host_vhost_open("vsock", DATA_QUEUES, fds, why);
 
-	if (err) {
-		snprintf(why, XVM_WHY_BYTES, "%s cannot be opened: %s; is the module vhost_vsock loaded?", DEVICE, strerror(-err));
-		return err;
-	}
-	err = set_cid(fds->fd[0], cid, why);
-	for (i = 0; !err && i < EVENTFDS; i++) {
-		err = add(fds, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-		if (err)
-			snprintf(why, XVM_WHY_BYTES, "no eventfd to be had: %s", strerror(-err));
-	}
+	if (!err)
+		err = set_cid(fds->fd[at], cid, why);
 	if (err)
 		fdset_close(fds);
 	return err;

@@ -5,7 +5,7 @@
 
 #include "image.h"
 
-/* Adds what dom0/remote/vhost.h wants. Returns 0, or negative errno with one line in why. */
+/* Adds what dom0/dev/vhost.h wants. Returns 0, or negative errno with one line in why. */
 int xvm_host_vsock_open(u32 cid, struct fdset *fds, char *why);
 
 #endif

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "opener.h"
 #include "host_console.h"
+#include "host_scsi.h"
 #include "host_vsock.h"
 #include "server.h"
 #include "vfio_user.h"
@@ -66,6 +67,8 @@ static int open_device(const struct xvm_image_request *request, bool want_fds, s
 		if (!spec->cid)
 			spec->cid = request->default_cid;
 		return xvm_host_vsock_open(spec->cid, fds, opened->why);
+	case XVM_KIND_SCSI:
+		return xvm_host_scsi_open(spec, want_fds, fds, opened->why);
 	}
 	return -EINVAL;
 }

@@ -103,6 +103,8 @@ struct json_object *xvm_report_device(const struct xvm_disk *disk)
 		add_console(json, disk);
 	if (disk->image.spec.kind == XVM_KIND_VSOCK)
 		add_number(json, "cid", disk->image.spec.cid);
+	if (disk->image.spec.kind == XVM_KIND_SCSI)
+		add_text(json, "wwpn", disk->image.spec.wwpn);
 	/* Names of their own: who adds up a guest's counters takes those of its worker. */
 	add_number(json, "io_requests", disk->stats.requests);
 	add_number(json, "io_bytes_read", disk->stats.bytes_read);

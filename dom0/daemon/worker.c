@@ -11,7 +11,8 @@
 #include <unistd.h>
 
 #define WORKER_FD 3		/* where the worker finds its socket, */
-#define KEEP_FD 4		/* and its keep file */
+#define TARGETS_FD 4		/* the table of its SCSI targets, */
+#define KEEP_FD 5		/* and its keep file */
 #define READS_PER_PASS 64	/* then other guests have their turn */
 #define SEND_BUFFER_BYTES (1 << 20)
 
@@ -23,6 +24,7 @@ static void worker_free(struct xvm_worker *w)
 		event_free(w->limit);
 	if (w->sock >= 0)
 		close(w->sock);
+	xvm_targets_free(&w->targets);
 	free(w);
 }
 
@@ -204,12 +206,12 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 }
 
 /* Signals as a fresh program expects them, socket and keep file at their places, nothing else of ours. */
-static int spawn(const struct xvm_guest *guest, int sock, int keep_fd, pid_t *pid)
+static int spawn(const struct xvm_guest *guest, int sock, int targets_fd, int keep_fd, pid_t *pid)
 {
 	const struct xvm_options *options = &guest->daemon->options;
-	char fd_arg[16], uid_arg[16], domid_arg[16], keep_arg[16];
+	char fd_arg[16], uid_arg[16], domid_arg[16], targets_arg[16], keep_arg[16];
 	char *argv[] = { "xvmsg-worker", "--fd", fd_arg, "--uid", uid_arg, "--domid", domid_arg,
-			 keep_fd >= 0 ? keep_arg : NULL, NULL };
+			 targets_arg, keep_fd >= 0 ? keep_arg : NULL, NULL };
 	char *envp[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL };
 	posix_spawn_file_actions_t files;
 	posix_spawnattr_t attr;
@@ -219,6 +221,7 @@ static int spawn(const struct xvm_guest *guest, int sock, int keep_fd, pid_t *pi
 	snprintf(fd_arg, sizeof(fd_arg), "%d", WORKER_FD);
 	snprintf(uid_arg, sizeof(uid_arg), "%u", options->uid_base + guest->domid);
 	snprintf(domid_arg, sizeof(domid_arg), "%u", guest->domid);
+	snprintf(targets_arg, sizeof(targets_arg), "--targets=%d", TARGETS_FD);
 	snprintf(keep_arg, sizeof(keep_arg), "--keep=%d", KEEP_FD);
 	sigfillset(&all);
 	sigemptyset(&none);
@@ -228,10 +231,12 @@ static int spawn(const struct xvm_guest *guest, int sock, int keep_fd, pid_t *pi
 	posix_spawnattr_setsigmask(&attr, &none);
 	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
 	err = posix_spawn_file_actions_adddup2(&files, sock, WORKER_FD);
+	if (!err)
+		err = posix_spawn_file_actions_adddup2(&files, targets_fd, TARGETS_FD);
 	if (!err && keep_fd >= 0)
 		err = posix_spawn_file_actions_adddup2(&files, keep_fd, KEEP_FD);
 	if (!err)
-		err = posix_spawn_file_actions_addclosefrom_np(&files, keep_fd >= 0 ? KEEP_FD + 1 : WORKER_FD + 1);
+		err = posix_spawn_file_actions_addclosefrom_np(&files, keep_fd >= 0 ? KEEP_FD + 1 : TARGETS_FD + 1);
 	if (!err)
 		err = posix_spawn(pid, options->worker, &files, &attr, argv, envp);
 	posix_spawnattr_destroy(&attr);
@@ -253,7 +258,7 @@ static int start(struct xvm_guest *guest, int keep_fd)
 {
 	static const int buffer = SEND_BUFFER_BYTES;
 	struct xvm_worker *w = calloc(1, sizeof(*w));
-	int sock[2], err;
+	int sock[2], targets_fd, err;
 
 	if (!w)
 		return -ENOMEM;
@@ -267,8 +272,15 @@ static int start(struct xvm_guest *guest, int keep_fd)
 	setsockopt(sock[0], SOL_SOCKET, SO_SNDBUFFORCE, &buffer, sizeof(buffer));
 	w->readable = event_new(guest->daemon->base, sock[0], EV_READ | EV_PERSIST, on_readable, w);
 	w->limit = evtimer_new(guest->daemon->base, on_limit, w);
-	err = w->readable && w->limit && !event_add(w->readable, NULL) ? spawn(guest, sock[1], keep_fd, &w->pid) :
-									     -ENOMEM;
+	targets_fd = move_up(xvm_targets_new(&w->targets));
+	if (targets_fd < 0)
+		err = targets_fd;
+	else if (!w->readable || !w->limit || event_add(w->readable, NULL))
+		err = -ENOMEM;
+	else
+		err = spawn(guest, sock[1], targets_fd, keep_fd, &w->pid);
+	if (targets_fd >= 0)
+		close(targets_fd);
 	close(sock[1]);
 	if (err)
 		goto fail;

@@ -9,6 +9,7 @@
 
 #include "daemon.h"
 #include "../base/fdsock.h"
+#include "targets.h"
 
 struct xvm_worker {
 	struct xvm_guest *guest;
@@ -20,6 +21,7 @@ struct xvm_worker {
 	char why[XVM_WHY_BYTES];	/* it was killed, or failed */
 	bool guest_fault;		/* it said that the guest broke a rule of the rings */
 	u32 area_pages[XVM_AREA_ID_MAX + 1];
+	struct xvm_targets targets;
 	struct xvm_rate requests;
 	struct log_bucket log_bucket;
 	struct xvm_ipc_stats stats;

@@ -9,5 +9,7 @@ extern const struct xvm_vdev_type xvm_blk_type;
 extern const struct xvm_vdev_type xvm_net_type;
 extern const struct xvm_vdev_type xvm_rng_type;
 extern const struct xvm_vdev_type xvm_console_type;
+extern const struct xvm_vdev_type xvm_vhost_vsock_type;
+extern const struct xvm_vdev_type xvm_vhost_scsi_type;
 
 #endif

@@ -49,6 +49,15 @@ void net_set_status(struct net *net, u16 set, u16 clear)
 	xvm_vdev_config_changed(net->vdev);
 }
 
+/* The kernel is at work for attached pairs alone. */
+static void begin_pair(struct net *net, u32 i)
+{
+	if (net->vhost)
+		vhost_start(&net->pair[i].vhost);
+	else
+		net->vdev->ops->again(net->vdev, &net->vdev->vq[2 * i]);
+}
+
 /* Frames of a queue that is detached are dropped by the tap, old ones too. */
 static void apply_queue(struct net *net, u32 i)
 {
@@ -57,6 +66,8 @@ static void apply_queue(struct net *net, u32 i)
 
 	if (wanted == pair->attached)
 		return;
+	if (net->vhost && !wanted)
+		vhost_stop(&pair->vhost);
 	if (net_tap_attach(pair->fd, wanted)) {
 		if (wanted)
 			xvm_vdev_broken(net->vdev, "a queue of its tap cannot be attached");
@@ -64,7 +75,7 @@ static void apply_queue(struct net *net, u32 i)
 	}
 	pair->attached = wanted;
 	if (wanted)
-		net->vdev->ops->again(net->vdev, &net->vdev->vq[2 * i]);
+		begin_pair(net, i);
 }
 
 void net_apply_queues(struct net *net)
@@ -91,6 +102,17 @@ void net_set_mac(struct net *net, const struct net_mac *mac)
 	memcpy(net->vdev->told, mac, sizeof(*mac));
 }
 
+static bool data_kick(struct net *net, struct xvm_vq *vq, u32 budget)
+{
+	struct net_pair *pair = pair_of(net, vq->index);
+
+	if (!net->vhost)
+		return vq->index % 2 ? net_tx_kick(net, pair, vq, budget) : net_rx_kick(net, pair, vq, budget);
+	if (pair->attached)
+		vhost_kick(&pair->vhost, vq);
+	return false;
+}
+
 static bool net_kick(struct xvm_vdev *vdev, struct xvm_vq *vq, u32 budget)
 {
 	struct net *net = vdev->model;
@@ -102,9 +124,7 @@ static bool net_kick(struct xvm_vdev *vdev, struct xvm_vq *vq, u32 budget)
 	/* Without MQ a driver has set up queues that are nothing to it. */
 	if (vq->index / 2 >= net->max_pairs || vq->index > net->ctrl)
 		return false;
-	if (vq->index % 2)
-		return net_tx_kick(net, pair_of(net, vq->index), vq, budget);
-	return net_rx_kick(net, pair_of(net, vq->index), vq, budget);
+	return data_kick(net, vq, budget);
 }
 
 /* The pairs of a driver that goes on: it puts buffers into the receive queues that it uses. */
@@ -116,7 +136,7 @@ static u32 pairs_in_use(const struct net *net)
 	for (i = net->max_pairs; i > 1; i--) {
 		struct xvm_vq *vq = &vdev->vq[2 * i - 2];
 
-		if (vq->kept && (vq->last_avail || xvm_vq_arm(vq)))
+		if (vq->kept && (vq->last_avail || xvm_vq_has_more(vq)))
 			break;
 	}
 	return i;
@@ -163,8 +183,42 @@ static bool net_start(struct xvm_vdev *vdev)
 
 static void net_cancel(struct xvm_vdev *vdev, struct xvm_vq *vq)
 {
-	if (!vq)
-		net_end_waits(vdev->model);
+	struct net *net = vdev->model;
+
+	if (vq && vq->outside)
+		vhost_stop(&pair_of(net, vq->index)->vhost);
+	else if (!vq && net->vhost)
+		net_vhost_leave(net);
+	else if (!vq)
+		net_end_waits(net);
+}
+
+static void net_quiet(struct xvm_vdev *vdev, bool on)
+{
+	struct net *net = vdev->model;
+
+	if (net->vhost && on)
+		net_vhost_stop(net);
+	else if (net->vhost)
+		net_vhost_start(net);
+}
+
+static void net_area_added(struct xvm_vdev *vdev, u32 area, int fd)
+{
+	struct net *net = vdev->model;
+
+	(void)area;
+	(void)fd;
+	if (net->vhost)
+		net_vhost_areas(net, 0);
+}
+
+static void net_area_gone(struct xvm_vdev *vdev, u32 area)
+{
+	struct net *net = vdev->model;
+
+	if (net->vhost)
+		net_vhost_areas(net, area);
 }
 
 static void set_defaults(struct net *net)
@@ -202,6 +256,8 @@ static void net_free(struct net *net)
 {
 	u32 i;
 
+	if (net->vhost)
+		net_vhost_close(net);
 	for (i = 0; i < net->max_pairs; i++)
 		if (net->pair[i].fd >= 0)
 			close(net->pair[i].fd);
@@ -213,6 +269,14 @@ static void net_destroy(struct xvm_vdev *vdev)
 	net_free(vdev->model);
 }
 
+/* What the kernel cannot do: it gives all frames of its tap, merged or not as it knows how. */
+static u64 without_vhost(const struct net *net)
+{
+	u64 without = NET_F(CTRL_RX) | NET_F(CTRL_RX_EXTRA) | NET_F(CTRL_VLAN);
+
+	return net->vhost ? without | (NET_F(MRG_RXBUF) & ~net->pair[0].vhost.features) : 0;
+}
+
 static u64 net_features(const struct net *net, const struct xvm_ipc_net *desc)
 {
 	u64 features = NET_F(CSUM) | NET_GUEST_OFFLOADS | NET_F(HOST_TSO4) | NET_F(HOST_TSO6) | NET_F(HOST_ECN) |
@@ -222,6 +286,7 @@ static u64 net_features(const struct net *net, const struct xvm_ipc_net *desc)
 
 	if (net->max_pairs > 1)
 		features |= NET_F(MQ);
+	features &= ~without_vhost(net);
 	return desc->mtu ? features | NET_F(MTU) : features;
 }
 
@@ -242,7 +307,9 @@ static const char *desc_fault(const struct xvm_ipc_net *desc, const struct fdset
 {
 	if (!desc->pairs || desc->pairs > NET_MAX_PAIRS)
 		return "not 1 to 16 pairs of queues";
-	if (fds->count != desc->pairs)
+	if (desc->vhost && fds->count != desc->pairs * (1 + VHOST_FDS(2)))
+		return "not one queue of a tap and five descriptors of vhost for each pair";
+	if (!desc->vhost && fds->count != desc->pairs)
 		return "not one queue of a tap for each pair";
 	if (desc->mac[0] & 1)
 		return "the MAC address is a group's";
@@ -265,6 +332,17 @@ static int take_queues(struct net *net, struct fdset *fds)
 	return err;
 }
 
+static int take_fds(struct net *net, struct fdset *fds, char *why, size_t why_bytes)
+{
+	int err = take_queues(net, fds);
+
+	if (err)
+		snprintf(why, why_bytes, "a queue of its tap cannot be detached: is it one of several queues?");
+	else if (net->vhost)
+		err = net_vhost_open(net, fds, net->max_pairs, why, why_bytes);
+	return err;
+}
+
 static int net_create(struct xvm_vdev *vdev, const struct xvm_ipc_dev_add *desc, struct fdset *fds,
 		      char *why, size_t why_bytes)
 {
@@ -278,8 +356,9 @@ static int net_create(struct xvm_vdev *vdev, const struct xvm_ipc_dev_add *desc,
 	}
 	net->vdev = vdev;
 	net->max_pairs = desc->net.pairs;
-	if (take_queues(net, fds)) {
-		snprintf(why, why_bytes, "a queue of its tap cannot be detached: is it one of several queues?");
+	net->vhost = desc->net.vhost;
+	vdev->num_vqs = 2 * net->max_pairs + 1;
+	if (take_fds(net, fds, why, why_bytes)) {
 		net_free(net);
 		return -EINVAL;
 	}
@@ -287,7 +366,6 @@ static int net_create(struct xvm_vdev *vdev, const struct xvm_ipc_dev_add *desc,
 	net->tap_mtu = desc->net.tap_mtu;
 	net->link = desc->net.link_up;
 	vdev->model = net;
-	vdev->num_vqs = 2 * net->max_pairs + 1;
 	for (i = 0; i < vdev->num_vqs; i++)
 		vdev->vq[i].max_size = i + 1 < vdev->num_vqs || i == 2 ? NET_QUEUE_SIZE : NET_CTRL_QUEUE_SIZE;
 	vdev->offered = net_features(net, &desc->net);
@@ -308,5 +386,8 @@ const struct xvm_vdev_type xvm_net_type = {
 	.kick = net_kick,
 	.cancel = net_cancel,
 	.reset = net_reset,
+	.quiet = net_quiet,
+	.area_added = net_area_added,
+	.area_gone = net_area_gone,
 	.link = net_link,
 };

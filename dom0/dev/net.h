@@ -2,8 +2,8 @@
 /*
  * What the parts of virtio-net share: net.c (the device), net_io.c (frames),
  * net_ctrl.c (the control queue), net_note.c (what outlives a worker of it),
- * net_filter.c (what the driver wants to see), net_tap.c (the host's side).
- * Nobody else includes this.
+ * net_filter.c (what the driver wants to see), net_tap.c (the host's side),
+ * net_vhost.c (frames by dom0's kernel). Nobody else includes this.
  */
 #ifndef XVM_DOM0_DEV_NET_H
 #define XVM_DOM0_DEV_NET_H
@@ -11,6 +11,7 @@
 #include "../ipc.h"
 #include "../virtio/aio.h"
 #include "../virtio/vdev.h"
+#include "vhost.h"
 
 #include <linux/virtio_net.h>
 
@@ -66,6 +67,7 @@ struct net_pair {
 	int fd;			/* a queue of the tap, not blocking */
 	bool attached;		/* the tap gives frames to it */
 	struct net_wait rx, tx;
+	struct vhost vhost;	/* of a net with vhost */
 };
 
 /* Receive buffers taken from a queue in one pass and not used yet. All go back at its end. */
@@ -87,6 +89,7 @@ struct net {
 	u64 offloads;		/* NET_GUEST_OFFLOADS that are on */
 	bool link, running, merge;
 	bool unnoted;		/* said that there is no room for a note */
+	bool vhost;		/* dom0's kernel moves the frames: the data queues are served outside */
 	struct net_filter filter;
 	struct net_gather gather;
 	struct net_pair pair[NET_MAX_PAIRS];
@@ -108,6 +111,19 @@ bool net_rx_kick(struct net *net, struct net_pair *pair, struct xvm_vq *vq, u32 
 bool net_tx_kick(struct net *net, struct net_pair *pair, struct xvm_vq *vq, u32 budget);
 /* Ends the polls of a device that is being reset. */
 void net_end_waits(struct net *net);
+
+/* ---- net_vhost.c ---- */
+
+/* Takes each pair's descriptors, from number at on. 0, or negative errno with a line in why; net_vhost_close in any case. */
+int net_vhost_open(struct net *net, struct fdset *fds, u32 at, char *why, size_t why_bytes);
+void net_vhost_close(struct net *net);
+/* Of the pairs that are attached; the driver's buffers are nobody's when stop returns. */
+void net_vhost_start(struct net *net);
+void net_vhost_stop(struct net *net);
+/* Stops, and ends what waits for the kernel. */
+void net_vhost_leave(struct net *net);
+/* The areas are others than before, see vhost_areas. */
+void net_vhost_areas(struct net *net, u32 going);
 
 /* ---- net_ctrl.c ---- */
 

@@ -7,6 +7,5 @@
 
 extern const struct xvm_vdev_type xvm_vhost_user_type;
 extern const struct xvm_vdev_type xvm_vfio_user_type;
-extern const struct xvm_vdev_type xvm_vhost_vsock_type;
 
 #endif

@@ -11,6 +11,7 @@ static const char *const kind_name[] = {
 	[XVM_KIND_NET] = "net",
 	[XVM_KIND_CONSOLE] = "console",
 	[XVM_KIND_VSOCK] = "vsock",
+	[XVM_KIND_SCSI] = "scsi",
 };
 
 /* Types of virtio devices by the words of this project, and how many queues such a device has if nobody says. */
@@ -29,11 +30,12 @@ static const struct {
 #define NET (1u << XVM_KIND_NET)
 #define CONSOLE (1u << XVM_KIND_CONSOLE)
 #define VSOCK (1u << XVM_KIND_VSOCK)
+#define SCSI (1u << XVM_KIND_SCSI)
 #define ANY ~0u
 
 enum key { KEY_TYPE, KEY_NAME, KEY_VDEV, KEY_PATH, KEY_FORMAT, KEY_ACCESS, KEY_DISCARD, KEY_NO_DISCARD, KEY_DEVICE,
 	   KEY_QUEUES, KEY_TAG, KEY_TRUSTED, KEY_SOCKET, KEY_SERVER, KEY_MAC, KEY_BRIDGE, KEY_SCRIPT, KEY_VIFNAME, KEY_MTU,
-	   KEY_LINK, KEY_PORTS, KEY_LOG, KEY_CID, KEY_TARGET, NUM_KEYS };
+	   KEY_LINK, KEY_VHOST, KEY_PORTS, KEY_LOG, KEY_CID, KEY_WWPN, KEY_TARGET, NUM_KEYS };
 
 struct parse {
 	struct xvm_spec *spec;
@@ -291,6 +293,12 @@ static const char *take_link(struct xvm_spec *spec, const char *value, size_t le
 	return spec->net.link_down || is_word(value, len, "up") ? NULL : "link= is neither up nor down";
 }
 
+static const char *take_vhost(struct xvm_spec *spec, const char *value, size_t len)
+{
+	spec->net.vhost = is_word(value, len, "on");
+	return spec->net.vhost || is_word(value, len, "off") ? NULL : "vhost= is neither on nor off";
+}
+
 /* "agent:monitor" */
 static const char *take_ports(struct xvm_spec *spec, const char *value, size_t len)
 {
@@ -329,6 +337,26 @@ static const char *take_cid(struct xvm_spec *spec, const char *value, size_t len
 {
 	return xvm_parse_u32(value, len, 0xfffffffeu, &spec->cid) || spec->cid < 3 ?
 	       "cid= is no number from 3 to 4294967294" : NULL;
+}
+
+static bool begins(const char *value, size_t len, const char *with)
+{
+	return len > strlen(with) && !memcmp(value, with, strlen(with));
+}
+
+/* As Linux has them below /sys/kernel/config/target/vhost; so none is a path. */
+static const char *take_wwpn(struct xvm_spec *spec, const char *value, size_t len)
+{
+	bool ok = begins(value, len, "naa.") || begins(value, len, "iqn.") || begins(value, len, "fc.");
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		ok = ok && (value[i] == ':' || is_plain(value + i, 1));
+	if (!ok || len >= XVM_WWPN_BYTES)
+		return "wwpn= is not naa., iqn. or fc. with letters, digits, '.', '_', '-', ':' behind it, at most 223 bytes";
+	memcpy(spec->wwpn, value, len);
+	spec->wwpn[len] = 0;
+	return NULL;
 }
 
 /* ---- one function per key that is printed: its item, or nothing ---- */
@@ -433,6 +461,17 @@ static void put_link(const struct xvm_spec *spec, char *item, size_t bytes)
 		snprintf(item, bytes, "link=down");
 }
 
+static void put_vhost(const struct xvm_spec *spec, char *item, size_t bytes)
+{
+	if (spec->net.vhost)
+		snprintf(item, bytes, "vhost=on");
+}
+
+static void put_wwpn(const struct xvm_spec *spec, char *item, size_t bytes)
+{
+	snprintf(item, bytes, "wwpn=%s", spec->wwpn);
+}
+
 static void put_ports(const struct xvm_spec *spec, char *item, size_t bytes)
 {
 	const struct xvm_spec_console *console = &spec->console;
@@ -482,7 +521,7 @@ static const struct {
 	[KEY_DISCARD] = { "discard", DISK, false, true, KEY_DISCARD, take_nothing, NULL },
 	[KEY_NO_DISCARD] = { "no-discard", DISK, false, true, KEY_DISCARD, take_nothing, put_no_discard },
 	[KEY_DEVICE] = { "device", SERVED, true, false, KEY_DEVICE, take_device, put_device },
-	[KEY_QUEUES] = { "queues", SERVED | NET, true, false, KEY_QUEUES, take_queues, put_queues },
+	[KEY_QUEUES] = { "queues", SERVED | NET | SCSI, true, false, KEY_QUEUES, take_queues, put_queues },
 	[KEY_TAG] = { "tag", SERVED, true, false, KEY_TAG, take_tag, put_tag },
 	[KEY_TRUSTED] = { "trusted", VFIO, true, true, KEY_TRUSTED, take_trusted, put_trusted },
 	[KEY_SOCKET] = { "socket", SERVED | VFIO, true, false, KEY_SERVER, take_socket, put_socket },
@@ -493,9 +532,11 @@ static const struct {
 	[KEY_VIFNAME] = { "vifname", NET, true, false, KEY_VIFNAME, take_vifname, put_vifname },
 	[KEY_MTU] = { "mtu", NET, true, false, KEY_MTU, take_mtu, put_mtu },
 	[KEY_LINK] = { "link", NET, true, false, KEY_LINK, take_link, put_link },
+	[KEY_VHOST] = { "vhost", NET, true, false, KEY_VHOST, take_vhost, put_vhost },
 	[KEY_PORTS] = { "ports", CONSOLE, true, false, KEY_PORTS, take_ports, put_ports },
 	[KEY_LOG] = { "log", CONSOLE, true, false, KEY_LOG, take_log, put_log },
 	[KEY_CID] = { "cid", VSOCK, true, false, KEY_CID, take_cid, put_cid },
+	[KEY_WWPN] = { "wwpn", SCSI, true, false, KEY_WWPN, take_wwpn, put_wwpn },
 	[KEY_TARGET] = { "target", DISK, true, false, KEY_PATH, take_path, put_target },
 };
 
@@ -680,8 +721,13 @@ static int check_whole(struct parse *p)
 		return fault_at(p, p->text + p->seen[KEY_TYPE] - 1, "type=vfio-user needs socket=");
 	if (p->seen[KEY_DISCARD] && spec->read_only)
 		return fault_at(p, p->text + p->seen[KEY_DISCARD] - 1, "discard on a disk with access=ro");
-	if (spec->kind == XVM_KIND_NET && !spec->queues)
+	if (spec->kind == XVM_KIND_SCSI && !spec->wwpn[0])
+		return fault_at(p, p->text + p->seen[KEY_TYPE] - 1, "type=scsi needs wwpn=");
+	if ((spec->kind == XVM_KIND_NET || spec->kind == XVM_KIND_SCSI) && !spec->queues)
 		spec->queues = 1;
+	if ((spec->net.vhost || spec->kind == XVM_KIND_SCSI) && spec->queues > XVM_VHOST_MAX_QUEUES)
+		return fault_at(p, p->text + p->seen[KEY_QUEUES] - 1 + strlen("queues="),
+				"queues= is above 8, the most with vhost=on and of type=scsi");
 	spec->discard = spec->kind == XVM_KIND_BLK && !spec->read_only && !p->seen[KEY_NO_DISCARD];
 	return spec->kind == XVM_KIND_VHOST_USER ? check_served(p) : 0;
 }

@@ -25,6 +25,8 @@
 #define XVM_IFNAME_BYTES 16	/* Linux's, with the terminator */
 #define XVM_SCRIPT_BYTES 256
 #define XVM_NET_MAX_QUEUES 16	/* pairs of them */
+#define XVM_VHOST_MAX_QUEUES 8	/* of requests, of type=scsi; pairs, of type=net with vhost=on */
+#define XVM_WWPN_BYTES 224	/* Linux's, with the terminator */
 
 enum xvm_device_kind {
 	XVM_KIND_BLK,
@@ -34,9 +36,10 @@ enum xvm_device_kind {
 	XVM_KIND_NET,
 	XVM_KIND_CONSOLE,
 	XVM_KIND_VSOCK,
+	XVM_KIND_SCSI,
 };
 
-/* "disk", "rng", "vhost-user", "vfio-user", "net", "console", "vsock" */
+/* "disk", "rng", "vhost-user", "vfio-user", "net", "console", "vsock", "scsi" */
 const char *xvm_kind_name(enum xvm_device_kind kind);
 
 /* As in xl's vif list, where that has it. */
@@ -44,6 +47,7 @@ struct xvm_spec_net {
 	u8 mac[6];
 	bool mac_given;		/* else one is made up */
 	bool link_down;
+	bool vhost;			/* dom0's kernel moves its frames */
 	char bridge[XVM_IFNAME_BYTES];	/* empty: in none */
 	char vifname[XVM_IFNAME_BYTES];	/* of the tap; empty: one is made up */
 	char script[XVM_SCRIPT_BYTES];	/* a path, or a name below Xen's scripts; empty: none */
@@ -68,13 +72,14 @@ struct xvm_spec {
 	bool read_only;
 	bool discard;			/* disk: discard may reach the image */
 	u16 device_id;			/* vhost-user: virtio device type */
-	u8 queues;			/* vhost-user; net: pairs of them */
+	u8 queues;			/* vhost-user; net: pairs of them; scsi: those of requests */
 	bool command;			/* vhost-user: path is a program that is started */
 	char tag[XVM_TAG_MAX + 1];	/* vhost-user, device=fs */
 	bool trusted;			/* vfio-user: the server may map the areas of the device */
 	struct xvm_spec_net net;	/* net */
 	struct xvm_spec_console console;
 	u32 cid;			/* vsock: the guest's address; 0: not said */
+	char wwpn[XVM_WWPN_BYTES];	/* scsi: the target, as dom0's kernel calls it */
 };
 
 /* What is wrong, and where: at counts bytes of the text. */

@@ -440,6 +440,11 @@ bool xvm_vq_flush(struct xvm_vq *vq)
 	return (u16)(now - event - 1) < (u16)(now - old);
 }
 
+bool xvm_vq_has_more(const struct xvm_vq *vq)
+{
+	return load16(vq->avail + AVAIL_IDX) != vq->last_avail;
+}
+
 bool xvm_vq_arm(struct xvm_vq *vq)
 {
 	if (!vq->enabled || vq->stopped || vq->outside)
@@ -455,7 +460,7 @@ bool xvm_vq_arm(struct xvm_vq *vq)
 	 * avail_event: either it sees that we sleep or we see its new entry.
 	 */
 	xvm_shm_mb();
-	return load16(vq->avail + AVAIL_IDX) != vq->last_avail;
+	return xvm_vq_has_more(vq);
 }
 
 void xvm_vq_disarm(struct xvm_vq *vq)

@@ -154,6 +154,8 @@ bool xvm_vq_flush(struct xvm_vq *vq);
  * the next available entry, full barrier, looks again. True: there is one.
  */
 bool xvm_vq_arm(struct xvm_vq *vq);
+/* Does an enabled split queue have entries that were not taken? Touches nothing, so also for one that is served outside. */
+bool xvm_vq_has_more(const struct xvm_vq *vq);
 /* Says that the device is busy and polls: no notifications wanted (a hint). */
 void xvm_vq_disarm(struct xvm_vq *vq);
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "confine.h"
+#include "../ipc.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -17,8 +18,8 @@
 #include <unistd.h>
 #include <linux/vhost.h>
 
-/* 256 devices and 64 areas have a descriptor each. */
-#define MAX_DESCRIPTORS 512
+/* 256 devices and 64 areas; a device that dom0's kernel serves has some per queue. */
+#define MAX_DESCRIPTORS 2048
 
 /* Event channel ioctls by number, as xen/sys/evtchn.h has them: this file knows no libxen. */
 #define EVTCHN_UNBIND _IOC(_IOC_NONE, 'E', 3, 4)
@@ -116,7 +117,7 @@ static const int plain_calls[] = {
 	SCMP_SYS(io_uring_enter),
 	SCMP_SYS(read), SCMP_SYS(write),	/* the event channel: pending, unmask; ptys */
 	SCMP_SYS(recvmsg), SCMP_SYS(sendmsg),	/* the supervisor */
-	SCMP_SYS(close), SCMP_SYS(munmap),	/* areas */
+	SCMP_SYS(close),
 	SCMP_SYS(flock), SCMP_SYS(fstat),	/* images */
 	SCMP_SYS(readv), SCMP_SYS(writev),	/* taps: the ring may do the same */
 	SCMP_SYS(getrandom),
@@ -143,7 +144,7 @@ static int allow_ioctl(scmp_filter_ctx ctx, unsigned int request)
 }
 
 /*
- * What a part of dom0's kernel is asked for a device that it serves (dom0/remote/vhost.c). All of
+ * What a part of dom0's kernel is asked for a device that it serves (dom0/dev/vhost.c). All of
  * these act on a descriptor the supervisor opened and with memory of this process; there is none to set
  * a guest's address, to log writes, to change the owner or to translate addresses.
  */
@@ -155,16 +156,42 @@ static const unsigned int vhost_requests[] = {
 	VHOST_GET_VRING_BASE,	/* where it stopped */
 	VHOST_SET_VRING_KICK, VHOST_SET_VRING_CALL,	/* eventfds; any other descriptor is refused */
 	VHOST_VSOCK_SET_RUNNING,
+	VHOST_NET_SET_BACKEND,	/* a tap, or a socket of packets, which the worker can neither make nor find */
 };
+
+/* A pointer to a slot of the table, and to nothing else: what stands there is the supervisor's word. */
+static int allow_target(scmp_filter_ctx ctx, unsigned int request)
+{
+	static const uint64_t slots = XVM_TARGETS_BYTES - XVM_TARGET_SLOT_BYTES;	/* the bits that choose one */
+
+	return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 2, SCMP_A1(SCMP_CMP_EQ, request),
+				SCMP_A2(SCMP_CMP_MASKED_EQ, ~slots, XVM_TARGETS_AT));
+}
 
 static int allow_vhost(scmp_filter_ctx ctx)
 {
 	unsigned int i;
-	int err = 0;
+	int err = allow_target(ctx, VHOST_SCSI_SET_ENDPOINT);
+
+	if (!err)
+		err = allow_target(ctx, VHOST_SCSI_CLEAR_ENDPOINT);
 
 	for (i = 0; !err && i < sizeof(vhost_requests) / sizeof(vhost_requests[0]); i++)
 		err = allow_ioctl(ctx, vhost_requests[i]);
 	return err;
+}
+
+/*
+ * Areas, wherever the kernel finds room: nobody chooses a place (none below XVM_TARGETS_AT is this user's to take, so
+ * one that is fixed at 0 fails), and the table of targets is below all that may be unmapped.
+ */
+static int allow_maps(scmp_filter_ctx ctx)
+{
+	int err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 2, SCMP_A0(SCMP_CMP_EQ, 0),
+				   SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+
+	return err ? err : seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(munmap), 1,
+					    SCMP_A0(SCMP_CMP_GE, XVM_TARGETS_AT + XVM_TARGETS_BYTES));
 }
 
 static int allow_checked(scmp_filter_ctx ctx)
@@ -182,8 +209,7 @@ static int allow_checked(scmp_filter_ctx ctx)
 	if (!err)
 		err = allow_vhost(ctx);
 	if (!err)
-		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
-				       SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+		err = allow_maps(ctx);
 	/* Whether a server's memory can be cut short under us; no other command of fcntl's. */
 	if (!err)
 		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1, SCMP_A1(SCMP_CMP_EQ, F_GET_SEALS));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * xvmsg-worker: serves one guest. Started by xvmsgd and by nobody else:
- *   xvmsg-worker --fd SOCKET --uid NUMBER [--domid NUMBER] [--keep DESCRIPTOR]
+ *   xvmsg-worker --fd SOCKET --uid NUMBER --targets DESCRIPTOR [--domid NUMBER] [--keep DESCRIPTOR]
  * Order matters: the ring is made, then the process is confined, and only then
  * is the supervisor told that it may send what a guest has a hand in.
  */
@@ -21,8 +21,8 @@
 
 static int usage(void)
 {
-	fprintf(stderr, "xvmsg-worker is started by xvmsgd: --fd SOCKET --uid NUMBER [--domid NUMBER] "
-		"[--keep DESCRIPTOR]\n");
+	fprintf(stderr, "xvmsg-worker is started by xvmsgd: --fd SOCKET --uid NUMBER --targets DESCRIPTOR "
+		"[--domid NUMBER] [--keep DESCRIPTOR]\n");
 	return 2;
 }
 
@@ -50,6 +50,17 @@ static int start_ring(struct xvm_aio **aio, int keep_fd, void **keep)
 	return *keep == MAP_FAILED ? -errno : 0;
 }
 
+/* Before the filter stands, which lets nobody move or replace it. */
+static int map_targets(int fd)
+{
+	void *at = (void *)XVM_TARGETS_AT;
+	void *map = mmap(at, XVM_TARGETS_BYTES, PROT_READ, MAP_SHARED | MAP_FIXED_NOREPLACE, fd, 0);
+	int err = map == MAP_FAILED ? -errno : map == at ? 0 : -EEXIST;
+
+	close(fd);
+	return err;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -57,9 +68,10 @@ int main(int argc, char **argv)
 		{ "uid", required_argument, NULL, 'u' },
 		{ "domid", required_argument, NULL, 'd' },	/* for people who read ps */
 		{ "keep", required_argument, NULL, 'k' },
+		{ "targets", required_argument, NULL, 't' },
 		{ 0 }
 	};
-	int fd = -1, uid = -1, keep_fd = -1, opt, err;
+	int fd = -1, uid = -1, keep_fd = -1, targets_fd = -1, opt, err;
 	struct xvm_aio *aio;
 	const char *step;
 	void *keep;
@@ -71,15 +83,22 @@ int main(int argc, char **argv)
 			uid = number(optarg);
 		else if (opt == 'k')
 			keep_fd = number(optarg);
+		else if (opt == 't')
+			targets_fd = number(optarg);
 		else if (opt != 'd')
 			return usage();
 	}
-	if (fd < 0 || uid < 0 || optind != argc)
+	if (fd < 0 || uid < 0 || targets_fd < 0 || optind != argc)
 		return usage();
 	signal(SIGPIPE, SIG_IGN);
 	err = start_ring(&aio, keep_fd, &keep);
 	if (err) {
 		fprintf(stderr, "xvmsg-worker: io_uring and keep file: %s\n", strerror(-err));
+		return 1;
+	}
+	err = map_targets(targets_fd);
+	if (err) {
+		fprintf(stderr, "xvmsg-worker: table of targets at 0x%lx: %s\n", XVM_TARGETS_AT, strerror(-err));
 		return 1;
 	}
 	err = confine((uid_t)uid, &step);

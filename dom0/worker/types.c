@@ -10,6 +10,7 @@ static const struct xvm_vdev_type *const types[] = {
 	&xvm_vhost_user_type,
 	&xvm_vfio_user_type,
 	&xvm_vhost_vsock_type,
+	&xvm_vhost_scsi_type,
 	&xvm_console_type,
 };
 

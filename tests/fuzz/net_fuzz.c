@@ -5,7 +5,8 @@
  * dies and the bytes are written over its note. Whatever comes, at the end of a step no buffer is held, lists are within
  * their bounds, and attached queues are those in use.
  */
-/* LINK: dom0/dev/net.c dom0/dev/net_io.c dom0/dev/net_ctrl.c dom0/dev/net_filter.c dom0/dev/net_note.c dom0/base/log.c dom0/virtio */
+/* LINK: dom0/dev/net.c dom0/dev/net_io.c dom0/dev/net_ctrl.c dom0/dev/net_filter.c dom0/dev/net_note.c dom0/dev/net_vhost.c */
+/* LINK: dom0/dev/vhost.c dom0/base/log.c dom0/virtio */
 /* LIBS: -lcmocka */
 #include "../support/net_rig.h"
 #include "../../dom0/base/log.h"

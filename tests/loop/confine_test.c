@@ -4,10 +4,11 @@
  * operation in a process of its own (tests/support/escape.c), then the real
  * worker as /proc shows it. Needs root, as the worker does.
  */
-/* LINK: dom0/base */
+/* LINK: dom0/base dom0/daemon/targets.c */
 /* NEEDS: $(B)/escape $(B)/xvmsg-worker */
 #include "../support/test.h"
 #include "../../dom0/base/fdsock.h"
+#include "../../dom0/daemon/targets.h"
 #include "../../dom0/ipc.h"
 #include <dirent.h>
 #include <fcntl.h>
@@ -59,7 +60,8 @@ static void test_system_calls(void **state)
 		"openat", "socket", "ptrace", "mprotect", "madvise", "mremap", "fork", "exec",
 		"setuid", "chroot", "kill", "prctl", "ring_setup", "ring_register", "ioctl_gntdev",
 		"ioctl_grant_copy", "ioctl_evtchn_bind", "ioctl_tty", "ioctl_tap_make", "ioctl_tap_owner",
-		"mmap_exec", "stat_path",
+		"mmap_exec", "stat_path", "target_own", "target_between", "target_before", "target_behind", "targets_unmap",
+		"targets_unmap_from_below", "targets_replace",
 	};
 	static const char *const needed[] = { "needed", "evtchn" };
 	unsigned int i;
@@ -77,6 +79,30 @@ static void test_system_calls(void **state)
 		if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGSYS)
 			fail_msg("%s was not stopped: status %x", killed[i], (unsigned int)status);
 	}
+}
+
+/* A worker asks for the targets that the supervisor wrote down, and cannot put another name in their place. */
+static void test_targets(void **state)
+{
+	struct xvm_targets targets;
+	int fd = xvm_targets_new(&targets), i;
+
+	(void)state;
+	assert_return_code(fd, errno);
+	assert_ptr_equal(mmap(NULL, XVM_TARGETS_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0), MAP_FAILED);
+	assert_int_equal(pwrite(fd, "x", 1, 0), -1);
+	assert_int_equal(ftruncate(fd, 0), -1);
+	for (i = 0; i < (int)XVM_TARGETS; i++)
+		assert_int_equal(xvm_targets_add(&targets, i ? "naa.2" : "naa.1"), i);
+	assert_int_equal(xvm_targets_add(&targets, "naa.3"), -ENOSPC);
+	xvm_targets_remove(&targets, "naa.1");
+	assert_int_equal(xvm_targets_add(&targets, "naa.3"), 0);
+	xvm_targets_free(&targets);
+	close(fd);
+	need_root();
+	/* The filter lets these pass; the one is no request of a memfd's, the other no place for this user. */
+	assert_int_equal(try("target_slot"), 1 << 8);
+	assert_int_equal(try("targets_replace_from_0"), 1 << 8);
 }
 
 static void test_ring_operations(void **state)
@@ -107,10 +133,13 @@ static void test_ring_operations(void **state)
 
 static pid_t start_worker(int *sock)
 {
-	int pair[2], keep = memfd_create("keep-file", MFD_CLOEXEC);
-	char path[256], fd[16], keep_fd[16];
+	int pair[2], keep = memfd_create("keep-file", MFD_CLOEXEC), table;
+	char path[256], fd[16], keep_fd[16], table_fd[16];
+	struct xvm_targets targets;
 	pid_t pid;
 
+	table = xvm_targets_new(&targets);
+	assert_return_code(table, errno);
 	assert_int_equal(fdsock_pair(pair), 0);
 	assert_int_equal(ftruncate(keep, XVM_KEEP_BYTES), 0);
 	snprintf(path, sizeof(path), "%s/xvmsg-worker", build());
@@ -119,12 +148,15 @@ static pid_t start_worker(int *sock)
 	if (!pid) {
 		snprintf(fd, sizeof(fd), "%d", dup(pair[1]));
 		snprintf(keep_fd, sizeof(keep_fd), "%d", dup(keep));
-		execl(path, "xvmsg-worker", "--fd", fd, "--uid", WORKER_UID, "--domid", "1", "--keep",
-		      keep_fd, NULL);
+		snprintf(table_fd, sizeof(table_fd), "%d", dup(table));
+		execl(path, "xvmsg-worker", "--fd", fd, "--uid", WORKER_UID, "--domid", "1", "--targets", table_fd,
+		      "--keep", keep_fd, NULL);
 		_exit(127);
 	}
 	close(pair[1]);
 	close(keep);
+	close(table);
+	xvm_targets_free(&targets);
 	*sock = pair[0];
 	return pid;
 }
@@ -283,6 +315,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_system_calls),
+		cmocka_unit_test(test_targets),
 		cmocka_unit_test(test_ring_operations),
 		cmocka_unit_test(test_real_worker),
 		cmocka_unit_test(test_lost_supervisor),

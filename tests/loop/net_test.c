@@ -6,11 +6,12 @@
  */
 /* LINK: dom0/base dom0/virtio dom0/dev dom0/remote dom0/bus dom0/worker/aio.c dom0/worker/worker.c */
 /* LINK: dom0/worker/control.c dom0/worker/types.c xen/proto tests/support/rig.c tests/support/drv.c */
-/* LINK: tests/support/drv_vq.c dom0/daemon/host_net.c */
+/* LINK: tests/support/drv_vq.c tests/support/fake_vhost.c dom0/daemon/host_net.c dom0/daemon/host_vhost.c */
 /* LIBS: -l:liburing.a */
 /* TIME: 60 */
 #include "../support/test.h"
 #include "../support/drv_vq.h"
+#include "../support/fake_vhost.h"
 #include "../../dom0/daemon/host_net.h"
 #include "../../dom0/virtio/vdev.h"
 #include "../../xen/proto/addr.h"
@@ -21,6 +22,7 @@
 #include <linux/virtio_net.h>
 #include <net/if.h>
 #include <sched.h>
+#include <sys/eventfd.h>
 #include <stdlib.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
@@ -43,6 +45,7 @@ static struct drv_vq rx, tx, ctrl;
 static u8 *base;
 static int wire = -1;		/* the tap's other side, as the host's kernel sees it */
 static struct xvm_image_request request;
+static bool by_vhost;
 static char why[XVM_WHY_BYTES];
 
 static int host(enum xvm_net_task task, struct fdset *fds)
@@ -93,12 +96,15 @@ static void need_tun(void)
 
 static void add_device(void)
 {
-	struct xvm_ipc_dev_add desc = { .num = 1, .device_id = 1, .net = { .pairs = 1, .tap_mtu = 1500, .link_up = 1 } };
+	struct xvm_ipc_dev_add desc = { .num = 1, .device_id = 1,
+					.net = { .pairs = 1, .tap_mtu = 1500, .link_up = 1, .vhost = by_vhost } };
 	struct fdset fds = { 0 };
 
 	memcpy(desc.net.mac, request.net.mac, sizeof(desc.net.mac));
 	assert_int_equal(host(XVM_NET_OPEN, &fds), 0);
 	assert_int_equal(fds.count, 1);
+	while (by_vhost && fds.count < 6)	/* the first stands for /dev/vhost-net */
+		fds.fd[fds.count++] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	rig_add_fds(&rig, &desc, &fds);
 	fdset_close(&fds);
 	DRV_UNTIL(&drv, drv.device_state[1] == VIRTIO_MSG_DEVICE_READY);
@@ -113,13 +119,14 @@ static void give_buffer(u32 i)
 
 static void bring_up(u64 features)
 {
+	bool event_idx;
 	u32 i;
 
 	base = rig_area_new(&rig, 3, AREA_PAGES);
 	assert_int_equal(drv_area_add(&drv, 3, 1, AREA_PAGES), XVM_STATUS_OK);
-	drv_negotiate(&drv, 1, features);
-	drv_vq_setup(&rx, &drv, 1, 0, 64, 3, 0, true);
-	drv_vq_setup(&tx, &drv, 1, 1, 64, 3, 0x4000, true);
+	event_idx = drv_negotiate(&drv, 1, features) & XVM_F_EVENT_IDX;
+	drv_vq_setup(&rx, &drv, 1, 0, 64, 3, 0, event_idx);
+	drv_vq_setup(&tx, &drv, 1, 1, 64, 3, 0x4000, event_idx);
 	drv_set_status(&drv, 1, 15);
 	for (i = 0; i < RX_BUFFERS; i++)
 		give_buffer(i);
@@ -194,12 +201,21 @@ static u32 guest_gets(u8 start)
 	return len - HEADER;
 }
 
-static void test_frames(void **state)
+static void set_link(bool up)
+{
+	u8 status[2];
+
+	rig_link(&rig, 1, up);
+	do
+		drv_config(&drv, 1, 6, 2, status);
+	while ((xvm_get16(status) & VIRTIO_NET_S_LINK_UP) != up);
+}
+
+static void frames(void)
 {
 	u8 mac[6];
 	u32 i;
 
-	(void)state;
 	need_tun();
 	assert_int_equal(host(XVM_NET_MAKE, NULL), 0);
 	wire = open_wire();
@@ -219,6 +235,12 @@ static void test_frames(void **state)
 		host_sends((u8)i, 600);
 	for (i = 0; i < 300; i++)
 		assert_int_equal(guest_gets((u8)i), 600);
+	/* What comes while the cable is out is lost. */
+	set_link(false);
+	host_sends(7, 100);
+	set_link(true);
+	host_sends(8, 100);
+	assert_int_equal(guest_gets(8), 100);
 	/* A worker dies; the next one has the same tap. */
 	rig_kill(&rig);
 	host_sends(1, 100);	/* while nobody is there: lost */
@@ -324,6 +346,22 @@ static void test_kept(void **state)
 	close(wire);
 	rig_keep_end();
 	assert_int_equal(host(XVM_NET_REMOVE, NULL), 0);
+}
+
+static void test_frames(void **state)
+{
+	(void)state;
+	frames();
+}
+
+/* The same by a stand-in for dom0's kernel. It knows no event index. */
+static void test_vhost_frames(void **state)
+{
+	(void)state;
+	fake_vhost_use();
+	by_vhost = true;
+	frames();
+	by_vhost = false;
 }
 
 static void refuses(const char *text)
@@ -508,7 +546,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names), cmocka_unit_test(test_host), cmocka_unit_test(test_taps), cmocka_unit_test(test_slow_script),
-		cmocka_unit_test(test_frames), cmocka_unit_test(test_kept),
+		cmocka_unit_test(test_frames), cmocka_unit_test(test_vhost_frames), cmocka_unit_test(test_kept),
 	};
 
 	return cmocka_run_group_tests(tests, begin, NULL);

@@ -5,12 +5,14 @@
  *   escape WHAT   ends by SIGSYS (the filter), or exit 0: done, 1: refused with
  *   an error, 2: no such WHAT, 3: could not confine itself
  */
+#include "../../dom0/ipc.h"
 #include "../../dom0/worker/confine.h"
 #include "../../dom0/worker/loop.h"
 #include "../../xen/user/evtchn.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
+#include <linux/vhost.h>
 #include <liburing.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,6 +65,22 @@ static long do_ioctl_evtchn_bind(void) { return ioctl(file, _IOC(_IOC_NONE, 'E',
 static long do_ioctl_tty(void) { return ioctl(file, 0x5401, page); }
 static long do_ioctl_tap_make(void) { return ioctl(file, TUNSETIFF, page); }
 static long do_ioctl_tap_owner(void) { return ioctl(file, TUNSETOWNER, 1ul); }
+/* The request passes for a slot of the table of targets alone; a memfd does not know it. */
+static long set_target(unsigned long at) { return ioctl(file, VHOST_SCSI_SET_ENDPOINT, at); }
+static long do_target_own(void) { return set_target((unsigned long)page); }
+static long do_target_between(void) { return set_target(XVM_TARGETS_AT + 4); }
+static long do_target_before(void) { return set_target(XVM_TARGETS_AT - XVM_TARGET_SLOT_BYTES); }
+static long do_target_behind(void) { return set_target(XVM_TARGETS_AT + XVM_TARGETS_BYTES); }
+static long do_target_slot(void) { return set_target(XVM_TARGETS_AT + XVM_TARGETS_BYTES - XVM_TARGET_SLOT_BYTES); }
+static long do_targets_unmap(void) { return munmap((void *)XVM_TARGETS_AT, XVM_TARGETS_BYTES); }
+static long do_targets_unmap_from_below(void) { return munmap((void *)(XVM_TARGETS_AT - 4096), 3 * XVM_TARGETS_BYTES); }
+static long map_at(unsigned long at, unsigned long bytes)
+{
+	return mmap((void *)at, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED ? -1 : 0;
+}
+static long do_targets_replace(void) { return map_at(XVM_TARGETS_AT, XVM_TARGETS_BYTES); }
+static long do_targets_replace_from_0(void) { return map_at(0, XVM_TARGETS_AT + XVM_TARGETS_BYTES); }
+
 static long do_mmap_exec(void)
 {
 	return mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) ==
@@ -169,7 +187,9 @@ static const struct {
 	TRY(openat), TRY(socket), TRY(ptrace), TRY(mprotect), TRY(madvise), TRY(mremap), TRY(fork),
 	TRY(exec), TRY(setuid), TRY(chroot), TRY(kill), TRY(prctl), TRY(ring_setup),
 	TRY(ring_register), TRY(ioctl_gntdev), TRY(ioctl_grant_copy), TRY(ioctl_evtchn_bind),
-	TRY(ioctl_tty), TRY(ioctl_tap_make), TRY(ioctl_tap_owner), TRY(mmap_exec), TRY(stat_path), TRY(needed), TRY(evtchn), TRY(ring_openat),
+	TRY(ioctl_tty), TRY(ioctl_tap_make), TRY(ioctl_tap_owner), TRY(mmap_exec), TRY(target_own), TRY(target_between),
+	TRY(target_before), TRY(target_behind), TRY(target_slot), TRY(targets_unmap), TRY(targets_unmap_from_below),
+	TRY(targets_replace), TRY(targets_replace_from_0), TRY(stat_path), TRY(needed), TRY(evtchn), TRY(ring_openat),
 	TRY(ring_socket), TRY(ring_connect), TRY(ring_sendmsg), TRY(ring_unlinkat),
 	TRY(ring_madvise), TRY(ring_close), TRY(ring_nop), TRY(ring_async), TRY(ring_fixed), TRY(ring_readv),
 	TRY(ring_writev), TRY(ring_fsync),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "fake_vhost.h"
-#include "../../dom0/remote/vhost.h"
+#include "../../dom0/dev/vhost.h"
 #include <errno.h>
 #include <linux/vhost.h>
 #include <linux/virtio_ring.h>
@@ -12,8 +12,10 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define FEATURES (1ull << 32 | 1ull << 33 | 1ull << 26 | 1ull << 1)
-#define ALLOWED (1ull << 32 | 1ull << 1)
+#define FEATURES (1ull << 32 | 1ull << 33 | 1ull << 26 | 1ull << 15 | 1ull << 1)
+#define ALLOWED (1ull << 32 | 1ull << 15 | 1ull << 1)
+#define RINGS 4
+#define NUM_BUFFERS_AT 10
 #define REGIONS 8
 #define PACKET 65536
 
@@ -29,11 +31,14 @@ static struct {
 		struct vring_avail *avail;
 		struct vring_used *used;
 		int kick, call;
-	} ring[2];
+	} ring[RINGS];
+	void (*serve)(void);
+	int backend[2];			/* net: a tap, or -1 */
+	bool net;
 	pthread_t thread;
 	int stop;
 	pthread_mutex_t lock;		/* held while rings and buffers are touched */
-} k = { .lock = PTHREAD_MUTEX_INITIALIZER };
+} k = { .lock = PTHREAD_MUTEX_INITIALIZER, .backend = { -1, -1 } };
 
 static void *translate(unsigned long long addr, unsigned long long len)
 {
@@ -87,9 +92,41 @@ static void give_back(struct ring *r, unsigned int len)
 		abort();
 }
 
-static void serve(void)
+static char packet[PACKET];
+
+/* Frames to the tap, and from it. */
+static void serve_net(void)
 {
-	static char packet[PACKET];
+	ssize_t n;
+
+	while (has_next(&k.ring[1])) {
+		n = copy_chain(&k.ring[1], packet, PACKET, false);
+		if (write(k.backend[1], packet, (size_t)n) != n)
+			abort();
+		give_back(&k.ring[1], 0);
+	}
+	while (has_next(&k.ring[0])) {
+		n = read(k.backend[0], packet, PACKET);
+		if (n <= 0)
+			break;
+		memcpy(packet + NUM_BUFFERS_AT, "\1", 2);
+		give_back(&k.ring[0], copy_chain(&k.ring[0], packet, (unsigned int)n, true));
+	}
+}
+
+/* A target whose answer is the request. */
+static void serve_scsi(void)
+{
+	unsigned int n;
+
+	while (has_next(&k.ring[2])) {
+		n = copy_chain(&k.ring[2], packet, PACKET, false);
+		give_back(&k.ring[2], copy_chain(&k.ring[2], packet, n, true));
+	}
+}
+
+static void serve_vsock(void)
+{
 	unsigned int n;
 
 	while (has_next(&k.ring[1]) && has_next(&k.ring[0])) {
@@ -101,30 +138,35 @@ static void serve(void)
 
 static void *work(void *arg)
 {
-	struct pollfd fds[3] = { { k.ring[0].kick, POLLIN, 0 }, { k.ring[1].kick, POLLIN, 0 }, { k.stop, POLLIN, 0 } };
+	struct pollfd fds[RINGS + 2] = { { 0 } };
 	unsigned long long count;
 	int i;
 
 	(void)arg;
+	for (i = 0; i < RINGS; i++)
+		fds[i] = (struct pollfd){ k.ring[i].desc ? k.ring[i].kick : -1, POLLIN, 0 };
+	fds[RINGS] = (struct pollfd){ k.stop, POLLIN, 0 };
 	for (;;) {
-		poll(fds, 3, -1);
-		if (fds[2].revents)
+		fds[RINGS + 1] = (struct pollfd){ k.net && has_next(&k.ring[0]) ? k.backend[0] : -1, POLLIN, 0 };
+		poll(fds, RINGS + 2, -1);
+		if (fds[RINGS].revents)
 			return NULL;
-		for (i = 0; i < 2; i++)
+		for (i = 0; i < RINGS; i++)
 			if (fds[i].revents && read(fds[i].fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
 				abort();
 		pthread_mutex_lock(&k.lock);
-		serve();
+		k.serve();
 		pthread_mutex_unlock(&k.lock);
 	}
 }
 
-static int set_running(bool on)
+static int set_running(bool on, void (*serve)(void))
 {
 	unsigned long long one = 1;
 
 	if (on == k.running)
 		return 0;
+	k.serve = serve;
 	if (on && (!k.ring[0].desc || !k.ring[1].desc))
 		return -EFAULT;
 	if (on) {
@@ -138,6 +180,24 @@ static int set_running(bool on)
 	close(k.stop);
 	k.running = false;
 	return 0;
+}
+
+static int set_backend(const struct vhost_vring_file *file)
+{
+	if (file->index > 1)
+		return -ENOBUFS;
+	if (file->fd < 0)
+		set_running(false, serve_net);
+	k.backend[file->index] = file->fd;
+	k.net = k.backend[0] >= 0 && k.backend[1] >= 0;
+	return k.net ? set_running(true, serve_net) : 0;
+}
+
+static int set_endpoint(const struct vhost_scsi_target *target, bool on)
+{
+	if (target->abi_version != VHOST_SCSI_ABI_VERSION || target->reserved || strcmp(target->vhost_wwpn, FAKE_TARGET))
+		return -EEXIST;
+	return set_running(on, serve_scsi);
 }
 
 static int set_table(const struct vhost_memory *table)
@@ -158,7 +218,7 @@ static int set_ring(unsigned long request, void *arg)
 	const struct vhost_vring_file *file = arg;
 	struct ring *r = &k.ring[state->index];
 
-	if (state->index > 1)
+	if (state->index >= RINGS)
 		return -ENOBUFS;
 	if (k.running)
 		return -EBUSY;
@@ -209,7 +269,12 @@ static int fake_ioctl(int fd, unsigned long request, void *arg)
 		state->num = k.ring[state->index].next;
 		return 0;
 	case VHOST_VSOCK_SET_RUNNING:
-		return set_running(*(int *)arg);
+		return set_running(*(int *)arg, serve_vsock);
+	case VHOST_NET_SET_BACKEND:
+		return set_backend(arg);
+	case VHOST_SCSI_SET_ENDPOINT:
+	case VHOST_SCSI_CLEAR_ENDPOINT:
+		return set_endpoint(arg, request == VHOST_SCSI_SET_ENDPOINT);
 	case VHOST_SET_VRING_NUM:
 	case VHOST_SET_VRING_BASE:
 	case VHOST_SET_VRING_ADDR:

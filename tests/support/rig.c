@@ -299,6 +299,13 @@ void rig_resize(struct rig *rig, u16 num, u64 size)
 	say(rig, &resize, XVM_IPC_DEV_RESIZE, sizeof(resize), NULL, 0);
 }
 
+void rig_link(struct rig *rig, u16 num, bool up)
+{
+	struct xvm_ipc_dev_link link = { .num = num, .up = up };
+
+	say(rig, &link, XVM_IPC_DEV_LINK, sizeof(link), NULL, 0);
+}
+
 void rig_add_blk(struct rig *rig, u16 num, int fd, u64 bytes, u32 flags)
 {
 	struct xvm_ipc_dev_add add = {

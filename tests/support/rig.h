@@ -71,6 +71,7 @@ struct fdset;
 void rig_add_fds(struct rig *rig, const struct xvm_ipc_dev_add *desc, const struct fdset *fds);
 void rig_server(struct rig *rig, u16 num, const struct fdset *fds);	/* DEV_SERVER */
 void rig_resize(struct rig *rig, u16 num, u64 size);
+void rig_link(struct rig *rig, u16 num, bool up);
 void rig_add_blk(struct rig *rig, u16 num, int fd, u64 bytes, u32 flags);
 void rig_add_rng(struct rig *rig, u16 num);
 void rig_del(struct rig *rig, u16 num, bool forced);

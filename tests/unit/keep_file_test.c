@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The keep file of a guest as the supervisor handles it: made, locked, refused, forgotten, swept; and handed to a worker. */
-/* LINK: xen/proto xen/user/store.c dom0/base/fdsock.c dom0/base/log.c dom0/daemon/keep.c dom0/daemon/worker.c */
+/* LINK: xen/proto xen/user/store.c dom0/base/fdsock.c dom0/base/log.c dom0/daemon/keep.c dom0/daemon/worker.c dom0/daemon/targets.c */
 /* LINK: dom0/daemon/budget.c dom0/daemon/util.c dom0/daemon/paths.c tests/support/fake_store.c */
 /* LIBS: -levent_core */
 #include <fcntl.h>
@@ -233,17 +233,19 @@ static void test_sweep(void **state)
 
 /* ---- what the worker finds ---- */
 
-/* The worker's side: descriptor 3 is a socket; with --keep=4, 4 is the locked file; nothing is above. */
+/* The worker's side: 3 is a socket, 4 the table of targets, to be read; with --keep=5, 5 is the locked file; nothing is above. */
 static int worker_main(int argc, char **argv)
 {
-	bool keep = !strcmp(argv[argc - 1], "--keep=4");
+	bool keep = !strcmp(argv[argc - 1], "--keep=5");
 	struct stat st;
 
 	if (fstat(3, &st) || !S_ISSOCK(st.st_mode))
 		return 10;
-	if (keep && (fstat(4, &st) || st.st_size != XVM_KEEP_BYTES || flock(4, LOCK_EX | LOCK_NB)))
+	if (fstat(4, &st) || st.st_size != XVM_TARGETS_BYTES || !(fcntl(4, F_GET_SEALS) & F_SEAL_FUTURE_WRITE))
+		return 13;
+	if (keep && (fstat(5, &st) || st.st_size != XVM_KEEP_BYTES || flock(5, LOCK_EX | LOCK_NB)))
 		return 11;
-	return fcntl(keep ? 5 : 4, F_GETFD) >= 0 ? 12 : keep ? 1 : 0;
+	return fcntl(keep ? 6 : 5, F_GETFD) >= 0 ? 12 : keep ? 1 : 0;
 }
 
 static int run_worker(int keep_fd)
@@ -269,7 +271,7 @@ static void test_spawn(void **state)
 	fd = xvm_keep_open(&g);
 	assert_true(fd >= 0);
 	/* At the places where the worker's own descriptors go. */
-	for (low = 3; low <= 4; low++) {
+	for (low = 3; low <= 5; low++) {
 		assert_int_equal(dup3(fd, low, O_CLOEXEC), low);
 		if (low != fd)
 			close(fd);
@@ -298,9 +300,10 @@ int main(int argc, char **argv)
 		return worker_main(argc, argv);
 	if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
 		return 1;
-	/* 3 and 4 are free for test_spawn, whatever libraries open, or make has left open for its jobs. */
+	/* 3 to 5 are free for test_spawn, whatever libraries open, or make has left open for its jobs. */
 	close_range(3, ~0u, 0);
-	if (open("/dev/null", O_RDWR | O_CLOEXEC) > 3 || open("/dev/null", O_RDWR | O_CLOEXEC) > 4)
+	if (open("/dev/null", O_RDWR | O_CLOEXEC) > 3 || open("/dev/null", O_RDWR | O_CLOEXEC) > 4 ||
+	    open("/dev/null", O_RDWR | O_CLOEXEC) > 5)
 		return 1;
 	log_set_level(LOG_EMERG);
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* virtio-net of dom0/dev/net*.c behind rings, with sockets for a tap: frames, filters, commands, odd drivers. */
-/* LINK: dom0/dev/net.c dom0/dev/net_io.c dom0/dev/net_ctrl.c dom0/dev/net_filter.c dom0/dev/net_note.c dom0/base/log.c dom0/virtio */
+/* LINK: dom0/dev/net.c dom0/dev/net_io.c dom0/dev/net_ctrl.c dom0/dev/net_filter.c dom0/dev/net_note.c dom0/dev/net_vhost.c */
+/* LINK: dom0/dev/vhost.c dom0/base/log.c dom0/virtio */
 #include "../support/net_rig.h"
 #include "../../dom0/base/log.h"
 #include "../../dom0/virtio/keep.h"

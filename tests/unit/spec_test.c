@@ -57,6 +57,15 @@ static void test_list_bad(void **state)
 		{ "type=vsock,cid=2", 15, "from 3 to 4294967294" },
 		{ "type=vsock,cid=4294967295", 15, "from 3 to 4294967294" },
 		{ "type=vsock,cid=0x10", 15, "from 3 to 4294967294" },
+		{ "type=net,vhost=yes", 15, "neither on nor off" },
+		{ "type=net,queues=9,vhost=on", 16, "above 8" },
+		{ "type=rng,vhost=on", 9, "vhost is only for type=net" },
+		{ "type=scsi", 0, "needs wwpn=" },
+		{ "type=scsi,wwpn=naa.1,queues=9", 28, "above 8" },
+		{ "type=scsi,wwpn=", 15, "naa., iqn. or fc." },
+		{ "type=scsi,wwpn=naa.", 15, "naa., iqn. or fc." },
+		{ "type=scsi,wwpn=0123", 15, "naa., iqn. or fc." },
+		{ "type=scsi,wwpn=naa.../..", 15, "naa., iqn. or fc." },
 		{ "type=console,path=/x", 13, "path is only for type=disk" },
 		{ "type=rng,log=/x", 9, "log is only for type=console" },
 		{ "type=rng, colour=red", 10, "unknown key; known are type, name" },
@@ -149,6 +158,8 @@ static void test_print(void **state)
 		"type=vfio-user,socket=/run/x.sock", "type=vfio-user,name=d,trusted,socket=/x",
 		"type=console,name=c,ports=agent:monitor,log=/var/log/c",
 		"type=vsock,cid=4294967294", "type=vsock",
+		"type=net,queues=8,vhost=on", "type=scsi,queues=1,wwpn=naa.5001405000000001",
+		"type=scsi,name=s,queues=8,wwpn=iqn.2003-01.org.x:a_b",
 	};
 	char text[XVM_SPEC_MAX_BYTES];
 	struct xvm_spec_fault fault;

@@ -64,18 +64,18 @@ void vhost_leave(struct vhost *vhost)
 {
 	u32 i;
 
-	for (i = 0; i < VHOST_QUEUES; i++)
+	for (i = 0; i < vhost->count; i++)
 		if (vhost->queue[i].polled)
 			xvm_aio_poll_end(vhost->vdev->aio, &vhost->queue[i].poll);
 }
 
-void vhost_kick(struct vhost *vhost, u32 queue)
+static void kick(const struct vhost_queue *q)
 {
 	static const u64 one = 1;
 
 	/* A full counter is a kick that is still to be seen. */
-	if (write(vhost->queue[queue].kick, &one, sizeof(one)) < 0 && errno != EAGAIN)
-		xvm_vdev_broken(vhost->vdev, "the kernel's part cannot be kicked");
+	if (write(q->kick, &one, sizeof(one)) < 0 && errno != EAGAIN)
+		xvm_vdev_broken(q->vhost->vdev, "the kernel's part cannot be kicked");
 }
 
 /* ---- memory ---- */
@@ -144,6 +144,11 @@ static int set_queue(const struct vhost *vhost, u32 i)
 	return err ? err : ask(vhost, VHOST_SET_VRING_CALL, &call);
 }
 
+static bool is_there(const struct vhost_queue *q)
+{
+	return q->vq->enabled && !q->vq->stopped;
+}
+
 static bool may_run(const struct vhost *vhost)
 {
 	const struct xvm_vdev *vdev = vhost->vdev;
@@ -152,8 +157,8 @@ static bool may_run(const struct vhost *vhost)
 	if (vhost->running || vdev->quiet || vdev->resetting ||
 	    (vdev->status & (XVM_S_DRIVER_OK | XVM_S_NEEDS_RESET)) != XVM_S_DRIVER_OK)
 		return false;
-	for (i = 0; i < VHOST_QUEUES; i++)
-		if (!vhost->queue[i].vq->enabled || vhost->queue[i].vq->stopped)
+	for (i = 0; i < vhost->needed; i++)
+		if (!is_there(&vhost->queue[i]))
 			return false;
 	return true;
 }
@@ -166,8 +171,10 @@ static int begin(struct vhost *vhost)
 
 	if (!err)
 		err = set_areas(vhost, 0);
-	for (i = 0; !err && i < VHOST_QUEUES; i++)
-		err = set_queue(vhost, i);
+	for (i = 0; !err && i < vhost->count; i++) {
+		vhost->queue[i].served = is_there(&vhost->queue[i]);
+		err = vhost->queue[i].served ? set_queue(vhost, i) : 0;
+	}
 	return err ? err : vhost->run(vhost, true);
 }
 
@@ -184,10 +191,12 @@ void vhost_start(struct vhost *vhost)
 		return;
 	}
 	vhost->running = true;
-	for (i = 0; i < VHOST_QUEUES; i++) {
+	for (i = 0; i < vhost->count; i++) {
+		if (!vhost->queue[i].served)
+			continue;
 		poll_call(&vhost->queue[i]);
 		/* What the driver said before this was said to nobody. */
-		vhost_kick(vhost, i);
+		kick(&vhost->queue[i]);
 	}
 }
 
@@ -200,7 +209,9 @@ void vhost_stop(struct vhost *vhost)
 		return;
 	vhost->running = false;
 	vhost->run(vhost, false);
-	for (i = 0; i < VHOST_QUEUES; i++) {
+	for (i = 0; i < vhost->count; i++) {
+		if (!vhost->queue[i].served)
+			continue;
 		base = (struct vhost_vring_state){ .index = i };
 		if (!ask(vhost, VHOST_GET_VRING_BASE, &base))
 			vhost->queue[i].vq->last_avail = (u16)base.num;
@@ -209,49 +220,63 @@ void vhost_stop(struct vhost *vhost)
 	}
 }
 
+void vhost_kick(struct vhost *vhost, const struct xvm_vq *vq)
+{
+	const struct vhost_queue *q = &vhost->queue[vq->index - vhost->first];
+
+	if (vhost->running && q->served) {
+		kick(q);
+		return;
+	}
+	vhost_stop(vhost);
+	vhost_start(vhost);
+}
+
 /* ---- the device's life ---- */
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
 
 void vhost_close(struct vhost *vhost)
 {
 	u32 i;
 
-	for (i = 0; i < VHOST_QUEUES; i++) {
-		if (vhost->queue[i].kick >= 0)
-			close(vhost->queue[i].kick);
-		if (vhost->queue[i].call >= 0)
-			close(vhost->queue[i].call);
+	for (i = 0; i < vhost->count; i++) {
+		close_fd(&vhost->queue[i].kick);
+		close_fd(&vhost->queue[i].call);
 	}
-	if (vhost->fd >= 0)
-		close(vhost->fd);
+	close_fd(&vhost->fd);
 }
 
-static bool take_fds(struct vhost *vhost, struct fdset *fds)
+static bool take_fds(struct vhost *vhost, struct fdset *fds, u32 at)
 {
 	bool all;
 	u32 i;
 
-	vhost->fd = fdset_take(fds, 0);
+	vhost->fd = fdset_take(fds, at);
 	all = vhost->fd >= 0;
-	for (i = 0; i < VHOST_QUEUES; i++) {
+	for (i = 0; i < vhost->count; i++) {
 		vhost->queue[i].vhost = vhost;
-		vhost->queue[i].vq = &vhost->vdev->vq[i];
+		vhost->queue[i].vq = &vhost->vdev->vq[vhost->first + i];
 		vhost->queue[i].vq->outside = true;
-		vhost->queue[i].kick = fdset_take(fds, 1 + 2 * i);
-		vhost->queue[i].call = fdset_take(fds, 2 + 2 * i);
+		vhost->queue[i].kick = fdset_take(fds, at + 1 + 2 * i);
+		vhost->queue[i].call = fdset_take(fds, at + 2 + 2 * i);
 		all = all && vhost->queue[i].kick >= 0 && vhost->queue[i].call >= 0;
 	}
 	return all;
 }
 
-int vhost_open(struct vhost *vhost, struct xvm_vdev *vdev, struct fdset *fds, int (*run)(struct vhost *vhost, bool on),
-	       char *why, size_t why_bytes)
+int vhost_open(struct vhost *vhost, struct xvm_vdev *vdev, struct fdset *fds, u32 at, char *why, size_t why_bytes)
 {
 	u64 features = 0;
 	int err = 0;
 
 	vhost->vdev = vdev;
-	vhost->run = run;
-	if (!take_fds(vhost, fds))
+	if (!take_fds(vhost, fds, at))
 		err = -EBADF;
 	if (!err)
 		err = ask(vhost, VHOST_SET_OWNER, NULL);

@@ -7,7 +7,7 @@
  * The kernel's connections end with the worker that owned them. So a device that goes
  * on where another worker left it tells its driver that all its connections are over.
  */
-#include "remote.h"
+#include "dev.h"
 #include "vhost.h"
 #include "../ipc.h"
 #include <stdio.h>
@@ -58,10 +58,8 @@ static bool vsock_kick(struct xvm_vdev *vdev, struct xvm_vq *vq, u32 budget)
 	(void)budget;
 	if (vq->index == EVENT_QUEUE)
 		send_event(vdev, vq);
-	else if (vsock->vhost.running)
-		vhost_kick(&vsock->vhost, vq->index);
 	else
-		vhost_start(&vsock->vhost);	/* a queue came after DRIVER_OK */
+		vhost_kick(&vsock->vhost, vq);
 	return false;
 }
 
@@ -129,7 +127,9 @@ static int vsock_create(struct xvm_vdev *vdev, const struct xvm_ipc_dev_add *des
 		snprintf(why, why_bytes, "out of memory");
 		return -ENOMEM;
 	}
-	err = vhost_open(&vsock->vhost, vdev, fds, vsock_run, why, why_bytes);
+	vsock->vhost.count = vsock->vhost.needed = EVENT_QUEUE;
+	vsock->vhost.run = vsock_run;
+	err = vhost_open(&vsock->vhost, vdev, fds, 0, why, why_bytes);
 	if (err) {
 		free(vsock);
 		return err;
