@@ -12,9 +12,10 @@ B ?= build
 #:                   Labs, for check-labs and as LAB= of the targets above: debian12, debian12-pvhdom0, debian13, debian12-arm64
 #: make flight       whole life-cycles on a real Xen, step by step; LABS=, FLIGHT_JOBS=, FLIGHT_HOST=, FLIGHT_BASE= (docs/testing.md)
 
-#: make check-hotplug  ROUNDS=500 rounds of attach and detach under I/O, and 256 devices on one bus, on a real Xen: hotplug.json
+#: make check-hotplug  ROUNDS=500 rounds of attach and detach under I/O, TYPE_ROUNDS=100 of each type but disks, and 256 devices on one bus, on a real Xen: hotplug.json
 #: make check-lies     everything that a device side can say to the Linux module that is not so, on a real Xen
 ROUNDS ?= 500
+TYPE_ROUNDS ?= 100
 
 .PHONY: check-hotplug check-lies
 
@@ -42,7 +43,7 @@ check-labs: deps
 	@B=$(B) LABS="$(LABS)" CASES="$(CASES)" LABS_MINUTES=$(LABS_MINUTES) tests/qemu/check-labs
 
 check-hotplug: deps
-	@B=$(B) CHECK_LIMIT=4500 LAB_KNOBS="hotplug_rounds=$(ROUNDS) hotplug_seconds=3600" tests/qemu/check-xen 70-hotplug 71-devices-256
+	@B=$(B) CHECK_LIMIT=4500 LAB_KNOBS="hotplug_rounds=$(ROUNDS) hotplug_types=$(TYPE_ROUNDS) hotplug_seconds=3600" tests/qemu/check-xen 70-hotplug 71-devices-256
 
 check-lies: deps
 	@B=$(B) LAB_KNOBS=lies=all tests/qemu/check-xen 65-hostile-device
