@@ -35,6 +35,7 @@ case_main()
 	dialect_io draft2026 dialect=draft2026
 	must "power off" guest_off dia
 	fsck_clean $img
+	device_row disk own pv pr28 "sums of the image's files read, fio with verification, fsck" 3145728
 	daemon_with "--dialects pr28"
 	must "guest start" guest_start dia
 	dialect_io pr28

@@ -25,6 +25,7 @@ io_case()
 	in_guest io 20 'umount /mnt && umount /run/t'
 	must "power off" guest_off io
 	fsck_clean $img
+	[ -n "$LAB_standin" ] || device_row disk own $1 "$(dialect_of io)" "sums of the image's files read, fio with verification on $2 processors, fsck" 3145728
 }
 # io_loop NAME [LETTER]: disk a (or LETTER) and the tools are mounted, and fio with verification goes on until io_loop_end.
 io_loop()
@@ -37,7 +38,8 @@ io_loop_end()
 {
 	in_guest $1 400 'n=$(wc -l < /run/loops); wait_until 300 sh -c "[ -e /run/bad ] || [ \$(wc -l < /run/loops) -gt $n ]"; touch /run/end; wait_until 90 test -e /run/ended; echo "fio rounds: $(wc -l < /run/loops)"; cat /run/bad 2>/dev/null; [ -e /run/ended ] && [ ! -e /run/bad ] && [ $(wc -l < /run/loops) -gt $n ] && check_sums'
 }
-# device_row TYPE SERVER GUEST_TYPE DIALECT WHAT BYTES: a row of build/report/devices.json for what was just seen to work.
+# device_row TYPE SERVER GUEST_TYPE DIALECT WHAT BYTES: a row of build/report/devices.json for what was just seen to work. It says "fail" in
+# the end if the case does not pass (job-check).
 device_row()
 {
 	[ -e $OUT/devices.kv ] || { echo "dom0 xen $(xl info | awk '$1 == "xen_version" { print $3 }')"; echo "dom0 linux $(uname -r)"; } > $OUT/devices.kv

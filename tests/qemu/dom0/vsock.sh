@@ -54,7 +54,8 @@ vsock_case()
 	vs_in 5003 1048576
 	vs_out 5004 1048576
 	xvmsg stat vs | grep -E '^worker (maps|messages_bad)|^grants_mapped'
-	echo "# device: type=vsock server=vhost-vsock guest_type=$1 dialect=$2 did=\"AF_VSOCK streams both ways by checksum, worker killed in a transfer\" bytes=$((2 * 4194304 + 65536 + 2 * 1048576))"
 	must "detach" xvmsg detach vs vs
 	must "power off" guest_off vs
+	device_row vsock vhost-vsock $1 "$(dialect_of vs)" "AF_VSOCK streams both ways by checksum, a worker killed in a transfer" \
+		$((2 * 4194304 + 65536 + 2 * 1048576))
 }
