@@ -62,3 +62,14 @@ small_fio()
 		--rw=randwrite --bssplit=4k/60:16k/25:64k/15 --ioengine=libaio --iodepth=8 --direct=1 --verify=crc32c --do_verify=1 \
 		--verify_fatal=1 --thread --randseed=$$ "$@" > /run/fio.out 2>&1 || { tail -20 /run/fio.out; return 1; }
 }
+# The console and the port called agent of a virtio-console: their devices, in /run/con and /run/port.
+find_console()
+{
+	for fc_n in 1 2 3 4 5 6 7; do
+		( : < /dev/hvc$fc_n ) 2>/dev/null && echo /dev/hvc$fc_n > /run/con && break
+	done
+	for fc_p in /sys/class/virtio-ports/*; do
+		grep -qs agent $fc_p/name && echo /dev/${fc_p##*/} > /run/port
+	done
+	[ -s /run/con ] && [ -s /run/port ]
+}
