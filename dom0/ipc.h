@@ -19,7 +19,7 @@
 #include "../include/xvmsg/wire.h"
 #include "../include/xvmsg/xenbus.h"
 
-#define XVM_IPC_VERSION 5
+#define XVM_IPC_VERSION 6
 #define XVM_IPC_MAX_FDS 48
 #define XVM_IPC_LOG_BYTES 200
 #define XVM_NET_MAX_PAIRS 16
@@ -53,15 +53,18 @@ enum xvm_ipc_type {
 	XVM_IPC_DEV_RESIZE,	/* struct xvm_ipc_dev_resize; a device that has gone is no error */
 	XVM_IPC_DEV_SERVER,	/* struct xvm_ipc_dev_server, enum xvm_vu_fd: its server is there again */
 	XVM_IPC_DEV_LINK,	/* struct xvm_ipc_dev_link; as before */
+	XVM_IPC_SHARE_REPLY,	/* struct xvm_ipc_share; fd 0: gntdev descriptor, else there is none to be had */
+	XVM_IPC_DEV_SERVER_END,	/* struct xvm_ipc_dev_server: the server that was lost, or its connection, has ended */
 	/* worker to supervisor */
 	XVM_IPC_HELLO = 64,	/* struct xvm_ipc_hello */
 	XVM_IPC_MAP,		/* struct xvm_ipc_map; one outstanding at most */
-	XVM_IPC_UNMAP,		/* struct xvm_ipc_unmap: the mapping is closed, budget comes back */
+	XVM_IPC_UNMAP,		/* struct xvm_ipc_unmap: the mapping is closed, budget comes back, that of SHARE too */
 	XVM_IPC_DEV_STATE,	/* struct xvm_ipc_dev_state */
 	XVM_IPC_LOG,		/* struct xvm_ipc_log */
 	XVM_IPC_STATS,		/* struct xvm_ipc_stats */
 	XVM_IPC_DEV_STATS,	/* struct xvm_ipc_dev_stats; as many as it takes, before STATS */
 	XVM_IPC_FAIL,		/* struct xvm_ipc_fail: the connection is dropped, exit follows */
+	XVM_IPC_SHARE,		/* struct xvm_ipc_share: an area once more, for the server of a device; answered by SHARE_REPLY */
 };
 
 struct xvm_ipc_hdr {
@@ -206,6 +209,13 @@ struct xvm_ipc_map_reply {
 struct xvm_ipc_unmap {
 	struct xvm_ipc_hdr hdr;
 	uint32_t area, npages;
+};
+
+/* An area that is mapped, at most once for each server; the budget comes back when that has ended. */
+struct xvm_ipc_share {
+	struct xvm_ipc_hdr hdr;
+	uint16_t num;		/* of a vhost-user device with XVM_DEV_TRUSTED */
+	uint16_t area;
 };
 
 enum xvm_dev_state {

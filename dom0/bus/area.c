@@ -284,6 +284,16 @@ void bus_map_done(struct bus *bus, uint32_t area, uint32_t status, uint32_t limi
 	map_next(bus);
 }
 
+void bus_share_done(struct bus *bus, uint16_t num, uint32_t area, int fd)
+{
+	struct bus_num *n = area_scope(bus, area);
+
+	if (n && n->num == num && n->vdev && n->vdev->type->area_shared)
+		n->vdev->type->area_shared(n->vdev, area, fd);
+	else if (fd >= 0)
+		close(fd);
+}
+
 void area_add_finish(struct bus_num *n, const u8 *msg)
 {
 	area_status(n->bus, msg, n->area_status, n->area_limit);
@@ -300,12 +310,18 @@ enum answer area_del(struct bus *bus, struct bus_num *n, const u8 *msg)
 	if (n->vdev && xvm_vdev_uses_area(n->vdev, id))
 		return area_status(bus, msg, XVM_STATUS_BUSY, 0);
 	/* I/O may be under way in it. Nothing new is taken until that has ended. */
-	if (n->vdev && !xvm_vdev_begin_quiet(n->vdev, XVM_QUIET_AREA)) {
+	if (n->vdev && (!xvm_vdev_begin_quiet(n->vdev, XVM_QUIET_AREA) || !area_let_go(n, id))) {
 		n->op = BUS_OP_AREA_DEL;
 		return ANSWER_LATER;
 	}
 	area_del_finish(n, msg);
 	return ANSWER_DONE;
+}
+
+bool area_let_go(struct bus_num *n, u32 id)
+{
+	n->drained = false;
+	return !n->vdev || !n->vdev->type->area_let_go || n->vdev->type->area_let_go(n->vdev, id);
 }
 
 void area_del_finish(struct bus_num *n, const u8 *msg)

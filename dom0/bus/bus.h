@@ -33,6 +33,8 @@ struct bus_host {
 	void (*dev_state)(void *arg, uint16_t num, int state, const char *reason);
 	/* Wake the driver side up. */
 	void (*notify)(void *arg);
+	/* Another descriptor of a mapped area, for the server of a device; bus_share_done brings the answer. */
+	void (*share)(void *arg, uint16_t num, uint32_t area);
 };
 
 /* What a connection is; the memory is the caller's and outlives the bus. */
@@ -66,11 +68,17 @@ void bus_resize_device(struct bus *bus, uint16_t num, uint64_t bytes);
 /* The server of a device is there again, at these descriptors, which are the bus's from now on. */
 void bus_device_server(struct bus *bus, uint16_t num, struct fdset *fds);
 
+/* The server that was lost has ended. */
+void bus_device_server_end(struct bus *bus, uint16_t num);
+
 /* The cable of a device that has one. */
 void bus_link_device(struct bus *bus, uint16_t num, bool up);
 
 /* The supervisor's answer to host.map; fd is the bus's from now on, -1: none. */
 void bus_map_done(struct bus *bus, uint32_t area, uint32_t status, uint32_t limit, int fd);
+
+/* The supervisor's answer to host.share; fd is the bus's from now on, -1: none. */
+void bus_share_done(struct bus *bus, uint16_t num, uint32_t area, int fd);
 
 /* One bounded round of work. True: there is more, come again before sleeping. */
 bool bus_pass(struct bus *bus);

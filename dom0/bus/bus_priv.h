@@ -175,6 +175,8 @@ enum answer area_add(struct bus *bus, struct bus_num *n, const u8 *msg, u32 len)
 enum answer area_del(struct bus *bus, struct bus_num *n, const u8 *msg);
 void area_add_finish(struct bus_num *n, const u8 *msg);
 void area_del_finish(struct bus_num *n, const u8 *msg);
+/* Nobody but the worker has this area of n's; else n->drained says when to ask again. */
+bool area_let_go(struct bus_num *n, u32 id);
 struct bus_num *area_scope(struct bus *bus, u32 id);
 /* Unmaps all areas of a number; their ids stay taken. */
 void area_unmap_all(struct bus_num *n);

@@ -129,12 +129,20 @@ static void op_there(struct xvm_vdev *vdev, const char *why)
 	bus_ready(n);
 }
 
+static void op_share(struct xvm_vdev *vdev, u32 area)
+{
+	struct bus_num *n = vdev->owner;
+
+	n->bus->host->share(n->bus->arg, n->num, area);
+}
+
 const struct xvm_vdev_ops bus_vdev_ops = {
 	.used = op_used,
 	.config_changed = op_config_changed,
 	.drained = op_drained,
 	.again = op_again,
 	.there = op_there,
+	.share = op_share,
 	.state = op_state,
 };
 
@@ -228,6 +236,14 @@ void bus_device_server(struct bus *bus, uint16_t num, struct fdset *fds)
 	if (n && n->vdev && n->vdev->type->attach)
 		n->vdev->type->attach(n->vdev, fds);
 	fdset_close(fds);
+}
+
+void bus_device_server_end(struct bus *bus, uint16_t num)
+{
+	struct bus_num *n = bus_num_find(bus, num);
+
+	if (n && n->vdev && n->vdev->type->server_ended)
+		n->vdev->type->server_ended(n->vdev);
 }
 
 void bus_link_device(struct bus *bus, uint16_t num, bool up)
@@ -412,6 +428,9 @@ void lane_run(struct bus_num *n)
 		if (n->op != BUS_OP_NONE) {
 			/* Nobody waits for the rest of a device that goes. */
 			if (!n->drained && !(n->op == BUS_OP_QUIESCE && n->remove))
+				return;
+			/* I/O on it has ended; a server that has it too gives it back before the answer. */
+			if (n->op == BUS_OP_AREA_DEL && n->cur && !area_let_go(n, xvm_msg_get_number(n->cur->msg)))
 				return;
 			op_finish(n);
 		} else if (n->vdev && (n->remove || (n->leaving && !n->vdev->status))) {

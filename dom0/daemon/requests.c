@@ -68,17 +68,21 @@ static int read_refs(struct xvm_guest *guest, const struct xvm_ipc_map *map, u32
 	return 0;
 }
 
-static int open_area(struct xvm_guest *guest, const struct xvm_ipc_map *map)
+/* The references stay with us: a server may get what was mapped, whatever the guest has in its directory by then. */
+static int open_area(struct xvm_worker *w, const struct xvm_ipc_map *map)
 {
 	u32 *refs = malloc(map->npages * sizeof(*refs));
 	int fd;
 
 	if (!refs)
 		return -ENOMEM;
-	fd = read_refs(guest, map, refs);
+	fd = read_refs(w->guest, map, refs);
 	if (!fd)
-		fd = xvm_xen_grant_fd(guest->domid, refs, map->npages);
-	free(refs);
+		fd = xvm_xen_grant_fd(w->guest->domid, refs, map->npages);
+	if (fd >= 0)
+		w->area_refs[map->area] = refs;
+	else
+		free(refs);
 	return fd;
 }
 
@@ -100,7 +104,7 @@ static const char *take_map(struct xvm_worker *w, const void *data)
 		reply(w, map->area, XVM_STATUS_NO_SPACE, left, -1);
 		return NULL;
 	}
-	fd = open_area(guest, map);
+	fd = open_area(w, map);
 	if (fd < 0) {
 		xvm_budget_give(&guest->daemon->budget, &guest->pages_held, map->npages);
 		reply(w, map->area, fd == -ENOMEM || fd == -EMFILE || fd == -ENFILE ? XVM_STATUS_NO_SPACE :
@@ -113,12 +117,69 @@ static const char *take_map(struct xvm_worker *w, const void *data)
 	return NULL;
 }
 
+static void unshare(struct xvm_worker *w, u32 area)
+{
+	if (!w->area_shared[area])
+		return;
+	w->area_shared[area] = 0;
+	xvm_budget_give(&w->guest->daemon->budget, &w->guest->pages_held, w->area_pages[area]);
+}
+
+void xvm_worker_unshare(struct xvm_worker *w, u32 num)
+{
+	u32 id;
+
+	for (id = 0; id <= XVM_AREA_ID_MAX; id++)
+		if (w->area_shared[id] == num)
+			unshare(w, id);
+}
+
+/* A descriptor of its own: a PV dom0's kernel lets each be mapped once. -1: none. */
+static int share_fd(struct xvm_worker *w, const struct xvm_ipc_share *share)
+{
+	struct xvm_guest *guest = w->guest;
+	u32 pages = w->area_pages[share->area], left;
+	int fd;
+
+	if (xvm_budget_take(&guest->daemon->budget, &guest->pages_held, pages, &left))
+		return -1;
+	fd = xvm_xen_grant_fd(guest->domid, w->area_refs[share->area], pages);
+	if (fd < 0) {
+		xvm_budget_give(&guest->daemon->budget, &guest->pages_held, pages);
+		return -1;
+	}
+	w->area_shared[share->area] = share->num;
+	return fd;
+}
+
+static const char *take_share(struct xvm_worker *w, const void *data)
+{
+	const struct xvm_ipc_share *share = data;
+	struct xvm_disk *disk = xvm_guest_disk_by_num(w->guest, share->num);
+	struct xvm_ipc_share msg = *share;
+	int fd;
+
+	if (!share->num || !disk || !disk->in_worker || !xvm_server_trusted(&disk->image.spec))
+		return "it shared an area with a device whose server may have none";
+	if (share->area > XVM_AREA_ID_MAX || !w->area_pages[share->area] || w->area_shared[share->area])
+		return "it shared an area it does not have, or twice";
+	/* A server that has been lost is on its way out. */
+	fd = disk->server.lost ? -1 : share_fd(w, share);
+	xvm_worker_send(w, &msg.hdr, XVM_IPC_SHARE_REPLY, sizeof(msg), &fd, fd >= 0);
+	if (fd >= 0)
+		close(fd);
+	return NULL;
+}
+
 static const char *take_unmap(struct xvm_worker *w, const void *data)
 {
 	const struct xvm_ipc_unmap *unmap = data;
 
 	if (unmap->area > XVM_AREA_ID_MAX || !unmap->npages || w->area_pages[unmap->area] != unmap->npages)
 		return "it unmapped an area it does not have";
+	unshare(w, unmap->area);
+	free(w->area_refs[unmap->area]);
+	w->area_refs[unmap->area] = NULL;
 	w->area_pages[unmap->area] = 0;
 	xvm_budget_give(&w->guest->daemon->budget, &w->guest->pages_held, unmap->npages);
 	return NULL;
@@ -247,6 +308,7 @@ const char *xvm_worker_request(struct xvm_worker *w, const struct fdsock_msg *ms
 		{ XVM_IPC_HELLO, sizeof(struct xvm_ipc_hello), take_hello },
 		{ XVM_IPC_MAP, sizeof(struct xvm_ipc_map), take_map },
 		{ XVM_IPC_UNMAP, sizeof(struct xvm_ipc_unmap), take_unmap },
+		{ XVM_IPC_SHARE, sizeof(struct xvm_ipc_share), take_share },
 		{ XVM_IPC_DEV_STATE, sizeof(struct xvm_ipc_dev_state), take_dev_state },
 		{ XVM_IPC_LOG, sizeof(struct xvm_ipc_log), take_log },
 		{ XVM_IPC_DEV_STATS, sizeof(struct xvm_ipc_dev_stats), take_dev_stats },

@@ -153,11 +153,18 @@ static const struct {
 	{ 41, 8 },	/* gpio */
 };
 
+bool xvm_server_trusted(const struct xvm_spec *spec)
+{
+	return spec->kind == XVM_KIND_VHOST_USER && (spec->command || spec->trusted);
+}
+
 void xvm_server_describe(const struct xvm_spec *spec, struct xvm_ipc_dev_add *msg)
 {
 	u32 i;
 
 	msg->backend = XVM_BACKEND_VHOST_USER;
+	if (xvm_server_trusted(spec))
+		msg->flags |= XVM_DEV_TRUSTED;
 	msg->device_id = spec->device_id;
 	msg->queues = spec->queues;
 	for (i = 0; i < XVM_ARRAY_SIZE(configs); i++)
@@ -228,10 +235,12 @@ void xvm_server_lost(struct xvm_disk *disk)
 {
 	disk->server.lost = true;
 	/* The next one begins when this one has ended, and what it had in the kernel's hands with it. */
-	if (disk->server.pid)
+	if (disk->server.pid) {
 		kill(disk->server.pid, SIGKILL);
-	else
-		try_later(disk);
+		return;
+	}
+	xvm_worker_server_end(disk->guest->worker, disk->num);
+	try_later(disk);
 }
 
 bool xvm_server_end(struct xvm_disk *disk)
@@ -266,9 +275,10 @@ bool xvm_server_exited(struct xvm_daemon *daemon, pid_t pid, int status)
 		xvm_disk_log(disk, LOG_WARNING, WIFSIGNALED(status) ? "its server died of signal %d" :
 			     "its server ended with exit status %d",
 			     WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-	if (disk->server.lost)
+	if (disk->server.lost) {
+		xvm_worker_server_end(disk->guest->worker, disk->num);
 		try_later(disk);
-	else if (!disk->in_worker)
+	} else if (!disk->in_worker)
 		xvm_connect_go_on(disk->guest);
 	return true;
 }

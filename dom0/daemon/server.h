@@ -5,9 +5,9 @@
  * another connection (DEV_STATE SERVER_LOST) and gets one, after a wait that
  * grows from try to try.
  *
- * A server gets a connected socket and, from the worker, memory of that connection; nothing
- * of a guest's and no grant. One that is started here cannot ask for any either:
- * system call filter, ioctls of the grant devices are refused.
+ * A server gets a connected socket and, from the worker, memory of that connection. One that is started here
+ * gets the areas of its device, too, and cannot do more with them than map them: by a system call filter,
+ * ioctls of the grant devices are refused. One that was found gets them if its description says `trusted`.
  */
 #ifndef XVM_DAEMON_SERVER_H
 #define XVM_DAEMON_SERVER_H
@@ -37,6 +37,8 @@ int xvm_server_open(const struct xvm_spec *spec, struct fdset *fds, char *why);
 
 /* ---- in the supervisor ---- */
 
+/* May it have areas of its device? One that we started cannot do more with them than map them. */
+bool xvm_server_trusted(const struct xvm_spec *spec);
 /* Fields of DEV_ADD that are about a server's device. */
 void xvm_server_describe(const struct xvm_spec *spec, struct xvm_ipc_dev_add *msg);
 /* A connection was opened: takes the listening socket out of fds and starts the program on it. 0 or negative errno. */

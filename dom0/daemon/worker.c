@@ -18,6 +18,10 @@
 
 static void worker_free(struct xvm_worker *w)
 {
+	u32 id;
+
+	for (id = 0; id <= XVM_AREA_ID_MAX; id++)
+		free(w->area_refs[id]);
 	if (w->readable)
 		event_free(w->readable);
 	if (w->limit)
@@ -81,6 +85,16 @@ void xvm_worker_server(struct xvm_worker *w, u32 num, const struct fdset *fds)
 	struct xvm_ipc_dev_server msg = { .num = (u16)num };
 
 	xvm_worker_send(w, &msg.hdr, XVM_IPC_DEV_SERVER, sizeof(msg), fds->fd, fds->count);
+}
+
+void xvm_worker_server_end(struct xvm_worker *w, u32 num)
+{
+	struct xvm_ipc_dev_server msg = { .num = (u16)num };
+
+	if (!w)
+		return;
+	xvm_worker_unshare(w, num);
+	xvm_worker_send(w, &msg.hdr, XVM_IPC_DEV_SERVER_END, sizeof(msg), NULL, 0);
 }
 
 void xvm_worker_link_device(struct xvm_worker *w, u32 num, bool up)

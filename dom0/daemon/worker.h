@@ -22,6 +22,8 @@ struct xvm_worker {
 	bool guest_fault;		/* it said that the guest broke a rule of the rings */
 	u32 area_pages[XVM_AREA_ID_MAX + 1];
 	struct xvm_targets targets;
+	u32 *area_refs[XVM_AREA_ID_MAX + 1];	/* where something was mapped: as it was */
+	u16 area_shared[XVM_AREA_ID_MAX + 1];	/* the device whose server has it, too; 0: none */
 	struct xvm_rate requests;
 	struct log_bucket log_bucket;
 	struct xvm_ipc_stats stats;
@@ -36,6 +38,7 @@ void xvm_worker_del_device(struct xvm_worker *worker, u32 num, bool forced);
 void xvm_worker_link_device(struct xvm_worker *worker, u32 num, bool up);
 void xvm_worker_resize_device(struct xvm_worker *worker, u32 num, u64 bytes);
 void xvm_worker_server(struct xvm_worker *worker, u32 num, const struct fdset *fds);	/* DEV_SERVER */
+void xvm_worker_server_end(struct xvm_worker *worker, u32 num);	/* DEV_SERVER_END */
 void xvm_worker_run(struct xvm_worker *worker, const struct xvm_ipc_start *start, int channel_fd, int bus_fd);
 void xvm_worker_ask_stats(struct xvm_worker *worker);
 void xvm_worker_send(struct xvm_worker *worker, struct xvm_ipc_hdr *hdr, u32 type, size_t bytes,
@@ -47,7 +50,9 @@ void xvm_worker_kill(struct xvm_worker *worker, const char *why);
 /* A child ended; false when it is no worker's. */
 bool xvm_worker_exited(struct xvm_daemon *daemon, pid_t pid, int status);
 
-/* requests.c: one datagram of the worker's. Returns 0, or a text: the rule it breaks. */
+/* requests.c: the server of this device has no area any more. */
+void xvm_worker_unshare(struct xvm_worker *worker, u32 num);
+/* One datagram of the worker's. Returns 0, or a text: the rule it breaks. */
 const char *xvm_worker_request(struct xvm_worker *worker, const struct fdsock_msg *msg);
 
 /* Called with fresh counters, for the control socket. */

@@ -193,7 +193,22 @@ static bool listen_back(struct vu_front *f)
 	return true;
 }
 
+static void start(struct vu_front *f);
 static void stop(struct vu_front *f);
+
+static void region_ended(struct vu_front *f)
+{
+	bool ok = !f->refused;
+
+	f->region_wish = REGION_NONE;
+	f->phase = f->region_rest;
+	if (f->start_wanted)
+		start(f);
+	else if (f->stop_wanted)
+		stop(f);
+	if (f->phase != FAILED && !f->freed)
+		f->ops->region_done(f->arg, ok);
+}
 
 static void run_ended(struct vu_front *f)
 {
@@ -213,6 +228,9 @@ static void run_ended(struct vu_front *f)
 			stop(f);
 		else
 			f->ops->config_news(f->arg);
+		break;
+	case REGION:
+		region_ended(f);
 		break;
 	case STOPPING:
 		f->phase = IDENTIFIED;
@@ -250,13 +268,21 @@ static void run(struct vu_front *f, enum phase phase, const struct vu_run *run)
 	advance(f);
 }
 
-/* When the rings run and nothing else is under way. */
+static void begin_region(struct vu_front *f)
+{
+	f->region_rest = f->phase;
+	run(f, REGION, f->region_wish == REGION_ADD ? &vu_add_region : &vu_del_region);
+}
+
+/* What waited until nothing else is under way. */
 static void look_again(struct vu_front *f)
 {
-	if (f->phase != RUNNING || !f->config_news)
-		return;
-	f->config_news = false;
-	run(f, LOOKING, &vu_look);
+	if (f->phase == RUNNING && f->config_news) {
+		f->config_news = false;
+		run(f, LOOKING, &vu_look);
+	}
+	if (f->region_wish && (f->phase == RUNNING || f->phase == IDENTIFIED))
+		begin_region(f);
 }
 
 /* ---- what comes ---- */
@@ -272,8 +298,9 @@ static const char *take_answer(struct vu_front *f, const struct vu_row *row)
 		return "has fields that contradict each other";
 	if (f->conn.nfds > row->reply_fds)
 		return "comes with descriptors that nobody asked for";
+	f->refused = f->acked && msg.u64;
 	if (f->acked)
-		return msg.u64 ? "says that it failed" : NULL;
+		return f->refused && f->phase != REGION ? "says that it failed" : NULL;
 	return f->step->take ? f->step->take(f, &msg) : NULL;
 }
 
@@ -457,6 +484,31 @@ u32 vu_front_slots(const struct vu_front *f)
 	return has_slots(f) ? f->slots : VU_MAX_REGIONS;
 }
 
+bool vu_front_regions_change(const struct vu_front *f)
+{
+	return has_slots(f) && f->protocol & VU_P_REPLY_ACK;
+}
+
+static void wish_region(struct vu_front *f, enum region_wish wish, const struct vu_region *region, int fd)
+{
+	f->region_wish = wish;
+	f->region = *region;
+	f->region_fd = fd;
+	enter(f);
+	look_again(f);
+	leave(f);
+}
+
+void vu_front_add_region(struct vu_front *f, const struct vu_region *region, int fd)
+{
+	wish_region(f, REGION_ADD, region, fd);
+}
+
+void vu_front_del_region(struct vu_front *f, const struct vu_region *region)
+{
+	wish_region(f, REGION_DEL, region, -1);
+}
+
 const u8 *vu_front_config(const struct vu_front *f, u32 *bytes)
 {
 	*bytes = f->config_bytes;
@@ -465,11 +517,9 @@ const u8 *vu_front_config(const struct vu_front *f, u32 *bytes)
 
 void vu_front_start(struct vu_front *f, const struct vu_start *with)
 {
-	if (f->phase != IDENTIFIED)
-		return;
 	enter(f);
 	f->start = *with;
-	run(f, STARTING, &vu_start);
+	start(f);
 	leave(f);
 }
 
@@ -491,10 +541,17 @@ void vu_front_kick(struct vu_front *f, u32 ring)
 	leave(f);
 }
 
+static void start(struct vu_front *f)
+{
+	f->start_wanted = f->phase == REGION;
+	if (f->phase == IDENTIFIED)
+		run(f, STARTING, &vu_start);
+}
+
 static void stop(struct vu_front *f)
 {
 	/* One answer is under way, and then it is its turn. */
-	f->stop_wanted = f->phase == LOOKING;
+	f->stop_wanted = f->phase == LOOKING || f->phase == REGION;
 	if (f->phase == RUNNING)
 		run(f, STOPPING, &vu_stop);
 }
@@ -511,7 +568,7 @@ bool vu_front_set_config(struct vu_front *f, u32 off, const u8 *data, u32 bytes)
 	struct vu_msg msg = { .request = VU_SET_CONFIG, .config = { .off = off, .bytes = bytes } };
 	int err;
 
-	if (f->phase != RUNNING || !(f->protocol & VU_P_CONFIG) || !xvm_range_ok(off, bytes, f->config_bytes))
+	if ((f->phase != RUNNING && (f->phase != REGION || f->region_rest != RUNNING)) || !(f->protocol & VU_P_CONFIG) || !xvm_range_ok(off, bytes, f->config_bytes))
 		return false;
 	memcpy(msg.config.data, data, bytes);
 	err = send_msg(f, &f->conn, &msg, VU_CONFIG, NULL, 0);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The front-end of one vhost-user connection: what is said in which order, and
- * what the server may answer. Four runs of messages: identify (features,
+ * what the server may answer. Runs of messages: identify (features,
  * protocol features, queues, configuration), start (features, memory, rings),
- * stop, and a new look at the configuration. Owns the socket; must not know
+ * stop, a new look at the configuration, one more region of memory or one less. Owns the socket; must not know
  * virtqueues, guests or the bus. Used by vhost_user_dev.c.
  *
  * Trust: the server is hostile. Whatever it does ends in ops->failed at worst,
@@ -44,6 +44,8 @@ struct vu_front_ops {
 	void (*stopped)(void *arg);
 	/* config and config_bytes were read again: the server said that they changed. */
 	void (*config_news)(void *arg);
+	/* What vu_front_add_region or _del_region asked for was done, or refused. */
+	void (*region_done)(void *arg, bool ok);
 	/* The server says in a message that it used buffers of a ring. */
 	void (*called)(void *arg, u32 ring);
 	/* It is over with this connection: nothing but vu_front_free may be called. */
@@ -75,6 +77,8 @@ u64 vu_front_features(const struct vu_front *front);	/* those of a driver's that
 u64 vu_front_protocol(const struct vu_front *front);	/* agreed protocol features */
 u32 vu_front_queues(const struct vu_front *front);	/* 0: it did not say */
 u32 vu_front_slots(const struct vu_front *front);	/* memory regions it takes */
+/* Regions can come and go while it runs, and it says whether it took them. */
+bool vu_front_regions_change(const struct vu_front *front);
 const u8 *vu_front_config(const struct vu_front *front, u32 *bytes);	/* 0 bytes: it has none to show */
 
 /* Starts all rings, then calls ops->started. Identified or stopped before. Copies start; its regions stay those of the first one. */
@@ -83,6 +87,12 @@ void vu_front_start(struct vu_front *front, const struct vu_start *start);
 void vu_front_kick(struct vu_front *front, u32 ring);
 /* Stops all rings, then calls ops->stopped. Started before. */
 void vu_front_stop(struct vu_front *front);
+/*
+ * Beside those of start, while it is identified or started, and one at a time: ops->region_done follows. fd stays the
+ * caller's, until then.
+ */
+void vu_front_add_region(struct vu_front *front, const struct vu_region *region, int fd);
+void vu_front_del_region(struct vu_front *front, const struct vu_region *region);
 /* The driver wrote these bytes; false: the server has no configuration, or is not asked now. */
 bool vu_front_set_config(struct vu_front *front, u32 off, const u8 *data, u32 bytes);
 

@@ -6,12 +6,14 @@
  * know what a request means, messages or Xen. Called through xvm_vhost_user_type.
  *
  * Since the guest's queues are served here, what vq.h and its record promise
- * holds whatever the server does. The server sees the memory of its connection alone:
- * one that was killed cannot write into a request that its successor has.
+ * holds whatever the server does. The server sees the memory of its connection and, where that is
+ * allowed, the areas of this device (vhost_user_area.h): then nothing that was lost with a server is served
+ * again, or given back, before the supervisor says that it has ended.
  */
 #include "../ipc.h"
 #include "remote.h"
 #include "vhost_user.h"
+#include "vhost_user_area.h"
 #include "vhost_user_shadow.h"
 
 #include <poll.h>
@@ -78,6 +80,7 @@ struct remote {
 	bool config_given;
 	bool known;			/* a server has said what it is */
 	struct vu_front *front;		/* NULL: there is no server */
+	struct vu_areas areas;
 	bool identified, running;
 	u8 *memory;
 	size_t memory_bytes;
@@ -111,6 +114,7 @@ static void leave_connection(struct remote *r)
 {
 	u32 i;
 
+	vu_areas_leave(&r->areas);
 	vu_front_free(r->front);
 	r->front = NULL;
 	r->identified = r->running = r->front_active = false;
@@ -173,10 +177,15 @@ static struct req *first_waiting(struct queue *queue)
 	return found;
 }
 
-static bool send_req(struct queue *queue, struct req *req)
+static bool send_req(struct remote *r, struct queue *queue, struct req *req)
 {
-	if (!vu_shadow_put(&queue->shadow, &req->chain, req))
+	u64 addr[VU_SHADOW_SIZE];
+	bool direct = vu_areas_find(&r->areas, &req->chain, addr);
+
+	if (direct ? !vu_shadow_put_direct(&queue->shadow, &req->chain, addr, req) :
+		     !vu_shadow_put(&queue->shadow, &req->chain, req))
 		return false;
+	r->vdev->bounced += !direct;
 	req->state = REQ_SENT;
 	queue->waits--;
 	queue->sent++;
@@ -184,9 +193,9 @@ static bool send_req(struct queue *queue, struct req *req)
 }
 
 /* In the order in which they were taken, as far as there is room. */
-static void send_waiting(struct queue *queue)
+static void send_waiting(struct remote *r, struct queue *queue)
 {
-	while (queue->waits && send_req(queue, first_waiting(queue)))
+	while (queue->waits && send_req(r, queue, first_waiting(queue)))
 		;
 }
 
@@ -229,12 +238,12 @@ static bool remote_kick(struct xvm_vdev *vdev, struct xvm_vq *vq, u32 budget)
 
 	if (!r->running)
 		return false;
-	send_waiting(queue);
+	send_waiting(r, queue);
 	for (; budget && !queue->waits && queue->frees; budget--) {
 		req = take_one(r, vq);
 		if (!req)
 			break;
-		send_req(queue, req);
+		send_req(r, queue, req);
 	}
 	show(r, vq->index);
 	return !budget;
@@ -336,7 +345,7 @@ static void wait_at_most(struct remote *r, u32 ms)
  */
 static void settle(struct remote *r)
 {
-	if (!r->held || !r->ending)
+	if (!r->held || !r->ending || vu_areas_lost(&r->areas))
 		return;
 	if (has_sent(r)) {
 		wait_at_most(r, DRAIN_MS);
@@ -493,7 +502,7 @@ static void on_started(void *arg)
 	}
 	/* What a former server had; and each ring starts with a kick, whether or not there is something in it. */
 	for (i = 0; i < r->vdev->num_vqs; i++) {
-		send_waiting(&r->queue[i]);
+		send_waiting(r, &r->queue[i]);
 		vu_shadow_show(&r->queue[i].shadow);
 		vu_front_kick(r->front, i);
 		if (r->vdev->ready)
@@ -503,6 +512,8 @@ static void on_started(void *arg)
 		settle(r);
 	else
 		xvm_vdev_ready(r->vdev);
+	if (r->running)
+		vu_areas_start(&r->areas, r->front);
 }
 
 static void on_stopped(void *arg)
@@ -564,6 +575,14 @@ static void on_config_news(void *arg)
 	xvm_vdev_config_changed(r->vdev);
 }
 
+static void on_region_done(void *arg, bool ok)
+{
+	struct remote *r = arg;
+
+	if (!vu_areas_done(&r->areas, ok))
+		lose(r, "it does not give back an area");
+}
+
 /* What was sent waits for the next server. */
 static void wait_for_server(struct remote *r)
 {
@@ -598,7 +617,8 @@ static void lose(struct remote *r, const char *why)
 		wait_for_server(r);
 	} else if (r->held) {
 		xvm_vdev_broken(vdev, line);
-		drop_requests(r, REQ_SENT);
+		if (!vu_areas_lost(&r->areas))
+			drop_requests(r, REQ_SENT);
 		settle(r);
 	}
 	/* After the other word, which this one would be forgotten for. */
@@ -616,6 +636,7 @@ static const struct vu_front_ops front_ops = {
 	.started = on_started,
 	.stopped = on_stopped,
 	.config_news = on_config_news,
+	.region_done = on_region_done,
 	.called = on_called,
 	.failed = on_failed,
 };
@@ -641,6 +662,12 @@ static void remote_cancel(struct xvm_vdev *vdev, struct xvm_vq *vq)
 {
 	struct remote *r = vdev->model;
 
+	/* The lost server may have it yet: remote_server_ended does the rest. */
+	if (vu_areas_lost(&r->areas)) {
+		r->ending = r->ending || !vq;
+		r->ticks = vq ? r->ticks : 0;
+		return;
+	}
 	if (vq) {
 		drop_in(r, vq->index, REQ_WAITS);
 		if (!r->running)
@@ -662,6 +689,27 @@ static bool remote_config_written(struct xvm_vdev *vdev, u32 off, u32 len)
 	return !r->config_given && r->running && vu_front_set_config(r->front, off, vdev->config + off, len);
 }
 
+/* What it had can be given back now, or served again. */
+static void remote_server_ended(struct xvm_vdev *vdev)
+{
+	struct remote *r = vdev->model;
+	u32 i;
+
+	if (!vu_areas_lost(&r->areas))
+		return;
+	vu_areas_ended(&r->areas);
+	xvm_vdev_hold(vdev);
+	for (i = 0; i < vdev->num_vqs; i++) {
+		if (!r->ending && !vdev->vq[i].stopped)
+			continue;
+		drop_in(r, i, REQ_WAITS);
+		drop_in(r, i, REQ_SENT);
+		xvm_vdev_flush(vdev, &vdev->vq[i]);
+	}
+	settle(r);
+	xvm_vdev_release(vdev);
+}
+
 static void remote_attach(struct xvm_vdev *vdev, struct fdset *fds)
 {
 	struct remote *r = vdev->model;
@@ -669,6 +717,7 @@ static void remote_attach(struct xvm_vdev *vdev, struct fdset *fds)
 
 	if (r->front)
 		return;
+	remote_server_ended(vdev);
 	fault = join_connection(r, fds);
 	if (fault)
 		lose(r, fault);
@@ -687,6 +736,29 @@ static void remote_free(struct remote *r)
 static void remote_destroy(struct xvm_vdev *vdev)
 {
 	remote_free(vdev->model);
+}
+
+static void remote_area_added(struct xvm_vdev *vdev, u32 area, int fd)
+{
+	struct remote *r = vdev->model;
+
+	(void)fd;	/* the worker's own: it is mapped, and once must do */
+	vu_areas_added(&r->areas, area);
+}
+
+static bool remote_area_let_go(struct xvm_vdev *vdev, u32 area)
+{
+	return vu_areas_let_go(&((struct remote *)vdev->model)->areas, area);
+}
+
+static void remote_area_gone(struct xvm_vdev *vdev, u32 area)
+{
+	vu_areas_gone(&((struct remote *)vdev->model)->areas, area);
+}
+
+static void remote_area_shared(struct xvm_vdev *vdev, u32 area, int fd)
+{
+	vu_areas_got(&((struct remote *)vdev->model)->areas, area, fd);
 }
 
 static void find_class(struct remote *r)
@@ -710,6 +782,7 @@ static struct remote *remote_new(struct xvm_vdev *vdev, const struct xvm_ipc_dev
 		return NULL;
 	r->vdev = vdev;
 	r->memory_fd = r->call = -1;
+	vu_areas_init(&r->areas, vdev, desc->flags & XVM_DEV_TRUSTED);
 	r->memory_bytes = (size_t)desc->queues * XVM_VU_QUEUE_BYTES;
 	r->config_bytes = desc->config_bytes;
 	r->config_given = desc->config_given;
@@ -767,4 +840,9 @@ const struct xvm_vdev_type xvm_vhost_user_type = {
 	.config_written = remote_config_written,
 	.cancel = remote_cancel,
 	.attach = remote_attach,
+	.server_ended = remote_server_ended,
+	.area_added = remote_area_added,
+	.area_let_go = remote_area_let_go,
+	.area_gone = remote_area_gone,
+	.area_shared = remote_area_shared,
 };

@@ -8,6 +8,8 @@
 /* ACCESS_PLATFORM turns a server to IOTLB messages, NOTIFICATION_DATA is about our own transport. */
 #define F_NOT_FOR_SERVERS (VU_F_PROTOCOL_FEATURES | VU_F_LOG_ALL | 1ull << 33 | 1ull << 38)
 
+#define VU_MAX_SLOTS 512u	/* believed; more is as good */
+
 /* How often a step is done. */
 enum times { ONCE, PER_RING, PER_REGION };
 
@@ -26,7 +28,7 @@ struct step {
 	const char *(*take)(struct vu_front *f, const struct vu_msg *msg);
 };
 
-enum phase { IDENTIFYING, IDENTIFIED, STARTING, RUNNING, LOOKING, STOPPING, FAILED };
+enum phase { IDENTIFYING, IDENTIFIED, STARTING, RUNNING, LOOKING, REGION, STOPPING, FAILED };
 
 struct vu_front {
 	struct xvm_aio *aio;
@@ -43,7 +45,13 @@ struct vu_front {
 	struct vu_start start;
 	u32 regions_told;		/* of them, by ADD_MEM_REG */
 	bool config_news;		/* to be looked at when nothing else is under way */
-	bool stop_wanted;		/* when the look at it has ended */
+	bool start_wanted, stop_wanted;	/* when the look at it, or what is about a region, has ended */
+
+	struct vu_region region;	/* to be added, with region_fd, or else to go */
+	int region_fd;
+	enum region_wish { REGION_NONE, REGION_ADD, REGION_DEL } region_wish;
+	enum phase region_rest;		/* the phase that goes on behind it */
+	bool refused;			/* the last acknowledgement was a no */
 
 	const struct step *step, *end;	/* of the run under way */
 	u32 index;
@@ -64,7 +72,7 @@ struct vu_run {
 	size_t n;
 };
 
-extern const struct vu_run vu_identify, vu_look, vu_start, vu_stop;
+extern const struct vu_run vu_identify, vu_look, vu_start, vu_stop, vu_add_region, vu_del_region;
 
 static inline bool has_slots(const struct vu_front *f)
 {

@@ -65,33 +65,42 @@ static u32 find_run(struct vu_shadow *s, u32 want, u32 *first)
 	return n;
 }
 
-static void give_piece(struct vu_shadow *s, u16 index)
+static void give_pages(struct vu_shadow *s, const struct vu_piece *piece)
 {
-	struct vu_piece *piece = &s->piece[index];
 	u32 page = (piece->off - VU_SHADOW_POOL) / VU_SHADOW_PAGE;
 	u32 last = (piece->off + piece->bytes - 1 - VU_SHADOW_POOL) / VU_SHADOW_PAGE;
 
 	for (; page <= last; page++)
 		page_mark(s, page, false);
-	piece->next = s->free_first;
-	s->free_first = index;
-	s->free_count++;
 }
 
-static void give_pieces(struct vu_shadow *s, u16 head)
+static void give_pieces(struct vu_shadow *s, u16 head, bool pages)
 {
 	u16 at, next;
 
 	for (at = head; at < VU_SHADOW_SIZE; at = next) {
 		next = s->piece[at].next;
-		give_piece(s, at);
+		if (pages)
+			give_pages(s, &s->piece[at]);
+		s->piece[at].next = s->free_first;
+		s->free_first = at;
+		s->free_count++;
 	}
+}
+
+/* The first free one; there is one. */
+static struct vu_piece *take_free(struct vu_shadow *s, u16 *index)
+{
+	*index = s->free_first;
+	s->free_first = s->piece[*index].next;
+	s->free_count--;
+	return &s->piece[*index];
 }
 
 /* A piece of up to bytes bytes that begins skip bytes into a page; false: none. */
 static bool take_piece(struct vu_shadow *s, u32 skip, u32 bytes, bool write, u16 *index)
 {
-	u32 first = 0, n, i, room;
+	u32 first = 0, n, i, room, off;
 
 	if (!s->free_count)
 		return false;
@@ -102,12 +111,10 @@ static bool take_piece(struct vu_shadow *s, u32 skip, u32 bytes, bool write, u16
 		page_mark(s, first + i, true);
 	s->next_page = (first + n) % VU_SHADOW_PAGES;
 	room = n * VU_SHADOW_PAGE - skip;
-	*index = s->free_first;
-	s->free_first = s->piece[*index].next;
-	s->free_count--;
-	s->piece[*index] = (struct vu_piece){
-		.off = VU_SHADOW_POOL + first * VU_SHADOW_PAGE + skip,
-		.bytes = bytes < room ? bytes : room, .next = VU_SHADOW_SIZE, .write = write,
+	off = VU_SHADOW_POOL + first * VU_SHADOW_PAGE + skip;
+	*take_free(s, index) = (struct vu_piece){
+		.off = off, .addr = s->addr + off, .bytes = bytes < room ? bytes : room,
+		.next = VU_SHADOW_SIZE, .write = write,
 	};
 	return true;
 }
@@ -140,7 +147,7 @@ static void write_desc(struct vu_shadow *s, u16 index)
 	bool more = piece->next < VU_SHADOW_SIZE;
 	u8 *at = s->mem + 16u * index;
 
-	xvm_put64(at, s->addr + piece->off);
+	xvm_put64(at, piece->addr);
 	xvm_put32(at + 8, piece->bytes);
 	xvm_put16(at + 12, (u16)((more ? DESC_F_NEXT : 0) | (piece->write ? DESC_F_WRITE : 0)));
 	xvm_put16(at + 14, more ? piece->next : 0);
@@ -163,21 +170,48 @@ static void fill(struct vu_shadow *s, const struct xvm_chain *chain, u16 head)
 	}
 }
 
+static void make_available(struct vu_shadow *s, const struct xvm_chain *chain, void *request, u16 head, bool direct)
+{
+	s->request[head] = request;
+	s->chain[head] = chain;
+	s->direct[head] = direct;
+	s->out++;
+	store16(s->mem + VU_SHADOW_AVAIL + 4 + 2 * (s->avail_next % VU_SHADOW_SIZE), head);
+	s->avail_next++;
+}
+
 bool vu_shadow_put(struct vu_shadow *s, const struct xvm_chain *chain, void *request)
 {
 	u16 head = VU_SHADOW_SIZE, *tail = &head;
 
 	if (!take_part(s, chain->out, chain->out_bytes, false, &tail) ||
 	    !take_part(s, chain->in, chain->in_bytes, true, &tail)) {
-		give_pieces(s, head);
+		give_pieces(s, head, true);
 		return false;
 	}
 	fill(s, chain, head);
-	s->request[head] = request;
-	s->chain[head] = chain;
-	s->out++;
-	store16(s->mem + VU_SHADOW_AVAIL + 4 + 2 * (s->avail_next % VU_SHADOW_SIZE), head);
-	s->avail_next++;
+	make_available(s, chain, request, head, false);
+	return true;
+}
+
+bool vu_shadow_put_direct(struct vu_shadow *s, const struct xvm_chain *chain, const u64 *addr, void *request)
+{
+	u32 i, n = chain->nout + chain->nin;
+	u16 head = VU_SHADOW_SIZE, *tail = &head, at;
+	const struct iovec *iov;
+
+	if (!n || n > s->free_count)
+		return false;
+	for (i = 0; i < n; i++) {
+		iov = i < chain->nout ? &chain->out[i] : &chain->in[i - chain->nout];
+		*take_free(s, tail) = (struct vu_piece){
+			.addr = addr[i], .bytes = (u32)iov->iov_len, .next = VU_SHADOW_SIZE, .write = i >= chain->nout,
+		};
+		tail = &s->piece[*tail].next;
+	}
+	for (at = head; at < VU_SHADOW_SIZE; at = s->piece[at].next)
+		write_desc(s, at);
+	make_available(s, chain, request, head, true);
 	return true;
 }
 
@@ -237,11 +271,12 @@ void *vu_shadow_take(struct vu_shadow *s, u32 *bytes)
 		return bad(s, "it gave back a request that it did not have");
 	if (*bytes > s->chain[head]->in_bytes)
 		return bad(s, "it says that it wrote more than there was room for");
-	copy_back(s, (u16)head, *bytes);
+	if (!s->direct[head])
+		copy_back(s, (u16)head, *bytes);
 	request = s->request[head];
 	s->request[head] = NULL;
 	s->used_next++;
 	s->out--;
-	give_pieces(s, (u16)head);
+	give_pieces(s, (u16)head, !s->direct[head]);
 	return request;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A queue as a server sees it: a split ring and the buffers of its requests, in
- * memory that is the worker's and not the guest's. Requests are copied into it and
- * their answers out of it, so a server sees what was sent to it and nothing else of a guest; the
- * guest's own queue stays with vq.h and its record.
+ * A queue as a server sees it: a split ring, in memory that is the worker's and not the guest's. The
+ * buffers of a request are the guest's own where the server has the areas they lie in, else requests are copied
+ * into that memory and their answers out of it, so that such a server sees what was sent to it and nothing
+ * else of a guest; the guest's own queue stays with vq.h and its record.
  *
  * Trust: the server writes to all of this memory at any time. Positions, sizes and
  * what is out are kept apart from it; of the used ring each word is read once.
@@ -25,6 +25,7 @@
 
 struct vu_piece {
 	u32 off, bytes;			/* in the memory */
+	u64 addr;			/* as the server calls it */
 	u16 next;			/* VU_SHADOW_SIZE: the last one */
 	bool write;			/* by the server */
 };
@@ -39,6 +40,7 @@ struct vu_shadow {
 	u32 free_count;
 	void *request[VU_SHADOW_SIZE];	/* by head; NULL: not out */
 	const struct xvm_chain *chain[VU_SHADOW_SIZE];
+	bool direct[VU_SHADOW_SIZE];	/* by head: its buffers are the guest's */
 	u64 busy[(VU_SHADOW_PAGES + 63) / 64];	/* pages of the pool */
 	u32 next_page;			/* where to look first */
 	const char *fault;		/* why take said -EPROTO */
@@ -51,10 +53,12 @@ void vu_shadow_init(struct vu_shadow *s, u8 *mem, u64 addr);
  * request stay until take gives the request back. False: no room now.
  */
 bool vu_shadow_put(struct vu_shadow *s, const struct xvm_chain *chain, void *request);
+/* The same without a copy: addr says what the server calls each buffer, those to be read first. */
+bool vu_shadow_put_direct(struct vu_shadow *s, const struct xvm_chain *chain, const u64 *addr, void *request);
 /* Shows what was put; true: the server wants to be told. */
 bool vu_shadow_show(struct vu_shadow *s);
 /*
- * The next request that the server gave back, with what it wrote copied to where it
+ * The next request that the server gave back, with what it wrote being where it
  * belongs, *bytes of it. NULL: none, or with s->fault: the server broke a rule of the ring.
  */
 void *vu_shadow_take(struct vu_shadow *s, u32 *bytes);

@@ -65,7 +65,7 @@ static const char *take_queue_num(struct vu_front *f, const struct vu_msg *msg)
 
 static const char *take_slots(struct vu_front *f, const struct vu_msg *msg)
 {
-	f->slots = msg->u64 < VU_MAX_REGIONS ? (u32)msg->u64 : VU_MAX_REGIONS;
+	f->slots = msg->u64 < VU_MAX_SLOTS ? (u32)msg->u64 : VU_MAX_SLOTS;
 	return f->slots ? NULL : "says that it takes no memory";
 }
 
@@ -279,6 +279,33 @@ static bool make_reset(struct vu_front *f, struct request *r)
 	(void)r;
 	return !(f->protocol & VU_P_STATUS);
 }
+
+/* ---- one region ---- */
+
+static bool make_add_region(struct vu_front *f, struct request *r)
+{
+	r->msg.region = f->region;
+	r->fds[0] = f->region_fd;
+	r->nfds = 1;
+	return true;
+}
+
+static bool make_del_region(struct vu_front *f, struct request *r)
+{
+	r->msg.region = f->region;
+	return true;
+}
+
+static const struct step add_region_steps[] = {
+	{ VU_ADD_MEM_REG, ONCE, make_add_region, NULL },
+};
+
+static const struct step del_region_steps[] = {
+	{ VU_REM_MEM_REG, ONCE, make_del_region, NULL },
+};
+
+const struct vu_run vu_add_region = { add_region_steps, XVM_ARRAY_SIZE(add_region_steps) };
+const struct vu_run vu_del_region = { del_region_steps, XVM_ARRAY_SIZE(del_region_steps) };
 
 static const struct step stop_steps[] = {
 	{ VU_GET_VRING_BASE, PER_RING, make_get_base, take_base },

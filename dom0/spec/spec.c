@@ -523,7 +523,7 @@ static const struct {
 	[KEY_DEVICE] = { "device", SERVED, true, false, KEY_DEVICE, take_device, put_device },
 	[KEY_QUEUES] = { "queues", SERVED | NET | SCSI, true, false, KEY_QUEUES, take_queues, put_queues },
 	[KEY_TAG] = { "tag", SERVED, true, false, KEY_TAG, take_tag, put_tag },
-	[KEY_TRUSTED] = { "trusted", VFIO, true, true, KEY_TRUSTED, take_trusted, put_trusted },
+	[KEY_TRUSTED] = { "trusted", SERVED | VFIO, true, true, KEY_TRUSTED, take_trusted, put_trusted },
 	[KEY_SOCKET] = { "socket", SERVED | VFIO, true, false, KEY_SERVER, take_socket, put_socket },
 	[KEY_SERVER] = { "server", SERVED, true, false, KEY_SERVER, take_server, put_server },
 	[KEY_MAC] = { "mac", NET, true, false, KEY_MAC, take_mac, put_mac },
@@ -686,6 +686,8 @@ static int check_served(struct parse *p)
 		return fault_at(p, at, "type=vhost-user needs device=");
 	if (!spec->path[0])
 		return fault_at(p, at, "type=vhost-user needs socket= or server=");
+	if (spec->trusted && spec->command)
+		return fault_at(p, p->text + p->seen[KEY_TRUSTED] - 1, "trusted is for socket=: a server that is started here needs no trust");
 	if (spec->queues > XVM_VHOST_USER_MAX_QUEUES)
 		return fault_at(p, p->text + p->seen[KEY_QUEUES] - 1 + strlen("queues="), "queues= is no number from 1 to 8");
 	if (spec->device_id == 26 ? !spec->tag[0] : spec->tag[0])

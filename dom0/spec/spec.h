@@ -75,7 +75,7 @@ struct xvm_spec {
 	u8 queues;			/* vhost-user; net: pairs of them; scsi: those of requests */
 	bool command;			/* vhost-user: path is a program that is started */
 	char tag[XVM_TAG_MAX + 1];	/* vhost-user, device=fs */
-	bool trusted;			/* vfio-user: the server may map the areas of the device */
+	bool trusted;			/* vhost-user, vfio-user: a server that was found may map the areas of the device */
 	struct xvm_spec_net net;	/* net */
 	struct xvm_spec_console console;
 	u32 cid;			/* vsock: the guest's address; 0: not said */

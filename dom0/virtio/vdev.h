@@ -80,6 +80,13 @@ struct xvm_vdev_type {
 	 */
 	void (*area_added)(struct xvm_vdev *vdev, u32 area, int fd);
 	void (*area_gone)(struct xvm_vdev *vdev, u32 area);
+	/*
+	 * An area is to go, nothing of it is in flight. False: somebody else has it still, and ops->drained comes
+	 * when it is worth asking again. Optional.
+	 */
+	bool (*area_let_go)(struct xvm_vdev *vdev, u32 area);
+	/* What ops->share asked for: a descriptor, the model's from now on; -1: there is none. Optional. */
+	void (*area_shared)(struct xvm_vdev *vdev, u32 area, int fd);
 	/* It is to be removed: end what waits for the host (polls), with holds until that has ended. Optional. */
 	void (*leave)(struct xvm_vdev *vdev);
 	/* Nothing is to be taken from the queues from now on, or again: for who has queues that are served outside. Optional. */
@@ -88,6 +95,8 @@ struct xvm_vdev_type {
 	void (*resize)(struct xvm_vdev *vdev, u64 bytes);
 	/* Its server is there again, at these descriptors; takes them. Optional. */
 	void (*attach)(struct xvm_vdev *vdev, struct fdset *fds);
+	/* The one that was lost has ended: nothing of it is under way in this device's areas. Optional. */
+	void (*server_ended)(struct xvm_vdev *vdev);
 	/* Its cable is in, or out, from now on; it tells its driver. Optional. */
 	void (*link)(struct xvm_vdev *vdev, bool up);
 };
@@ -96,7 +105,7 @@ struct xvm_vdev_type {
 struct xvm_vdev_ops {
 	void (*used)(struct xvm_vdev *vdev, struct xvm_vq *vq);	/* EVENT_USED is wanted */
 	void (*config_changed)(struct xvm_vdev *vdev);		/* EVENT_CONFIG is owed */
-	/* what a reset, a queue's reset or begin_quiet waits for has happened */
+	/* what a reset, a queue's reset, begin_quiet or area_let_go waits for has happened */
 	void (*drained)(struct xvm_vdev *vdev);
 	/* Call kick again in a later pass; also used by models with own wake-ups. */
 	void (*again)(struct xvm_vdev *vdev, struct xvm_vq *vq);
@@ -104,6 +113,8 @@ struct xvm_vdev_ops {
 	void (*there)(struct xvm_vdev *vdev, const char *why);
 	/* Life-cycle news for the supervisor: enum xvm_dev_state of ipc.h */
 	void (*state)(struct xvm_vdev *vdev, int state, const char *reason);
+	/* A descriptor of this area for the device's server is wanted; area_shared brings it. */
+	void (*share)(struct xvm_vdev *vdev, u32 area);
 };
 
 /* A shared memory region; length 0: there is none. */

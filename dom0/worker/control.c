@@ -186,6 +186,13 @@ static void host_unmapped(void *arg, uint32_t area, uint32_t npages)
 	tell(arg, &unmap, XVM_IPC_UNMAP, sizeof(unmap));
 }
 
+static void host_share(void *arg, uint16_t num, uint32_t area)
+{
+	struct xvm_ipc_share share = { .num = num, .area = (uint16_t)area };
+
+	tell(arg, &share, XVM_IPC_SHARE, sizeof(share));
+}
+
 static void host_notify(void *arg)
 {
 	struct worker *w = arg;
@@ -197,6 +204,7 @@ static void host_notify(void *arg)
 const struct bus_host worker_bus_host = {
 	.map = host_map,
 	.unmapped = host_unmapped,
+	.share = host_share,
 	.dev_state = host_dev_state,
 	.notify = host_notify,
 };
@@ -266,6 +274,22 @@ static void take_map_reply(struct worker *w, struct fdsock_msg *msg)
 	bus_map_done(w->bus, reply.area, reply.status, reply.limit, fdset_take(&msg->fds, 0));
 }
 
+static void take_share_reply(struct worker *w, struct fdsock_msg *msg)
+{
+	struct xvm_ipc_share share;
+
+	memcpy(&share, msg->data, sizeof(share));
+	bus_share_done(w->bus, share.num, share.area, fdset_take(&msg->fds, 0));
+}
+
+static void take_server_end(struct worker *w, struct fdsock_msg *msg)
+{
+	struct xvm_ipc_dev_server server;
+
+	memcpy(&server, msg->data, sizeof(server));
+	bus_device_server_end(w->bus, server.num);
+}
+
 static void tell_dev_stats(struct worker *w)
 {
 	struct xvm_ipc_dev_stats stats = { 0 };
@@ -320,6 +344,8 @@ static const struct {
 	[XVM_IPC_STATS_REQ] = { sizeof(struct xvm_ipc_hdr), take_stats_req },
 	[XVM_IPC_DEV_RESIZE] = { sizeof(struct xvm_ipc_dev_resize), take_dev_resize },
 	[XVM_IPC_DEV_SERVER] = { sizeof(struct xvm_ipc_dev_server), take_dev_server },
+	[XVM_IPC_SHARE_REPLY] = { sizeof(struct xvm_ipc_share), take_share_reply },
+	[XVM_IPC_DEV_SERVER_END] = { sizeof(struct xvm_ipc_dev_server), take_server_end },
 	[XVM_IPC_DEV_LINK] = { sizeof(struct xvm_ipc_dev_link), take_dev_link },
 	[XVM_IPC_STOP] = { sizeof(struct xvm_ipc_hdr), take_stop },
 	[XVM_IPC_TRACE] = { sizeof(struct xvm_ipc_hdr), take_trace },

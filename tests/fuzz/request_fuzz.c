@@ -102,6 +102,7 @@ static void start(int *peer)
 		disk->num = (u16)i;
 		disk->devid = 51712u + 16u * (u32)i;
 		disk->in_worker = true;
+		disk->image.spec = (struct xvm_spec){ .kind = i == 1 ? XVM_KIND_VHOST_USER : XVM_KIND_BLK, .trusted = true };
 		disk->phase = i == 1 ? XVM_DISK_READY : XVM_DISK_LEAVING;
 		disk->limit = evtimer_new(d.base, ignore, NULL);
 		disk->next = guest->disks;
@@ -125,7 +126,7 @@ static void stop(int peer)
 	u32 i, held = 0;
 
 	for (i = 0; i <= XVM_AREA_ID_MAX; i++)
-		held += w.area_pages[i];
+		held += w.area_pages[i] * (w.area_shared[i] ? 2 : 1);
 	CHECK(held == guest->pages_held && held == d.budget.used_pages && held <= PAGES);
 	xvm_budget_give(&d.budget, &guest->pages_held, guest->pages_held);
 	CHECK(!d.budget.used_pages);
@@ -134,6 +135,7 @@ static void stop(int peer)
 		struct xvm_disk *disk = guest->disks;
 
 		guest->disks = disk->next;
+		xvm_server_free(disk);
 		event_free(disk->limit);
 		free(disk);
 	}
@@ -141,6 +143,8 @@ static void stop(int peer)
 	free(guest);
 	event_free(w.readable);
 	event_free(w.limit);
+	for (u32 id = 0; id <= XVM_AREA_ID_MAX; id++)
+		free(w.area_refs[id]);
 	event_free(d.settle);
 	event_base_free(d.base);
 	fake_store_free(d.store);
@@ -159,6 +163,7 @@ static size_t bytes_of(u32 type)
 	case XVM_IPC_STATS: return sizeof(struct xvm_ipc_stats);
 	case XVM_IPC_DEV_STATS: return sizeof(struct xvm_ipc_dev_stats);
 	case XVM_IPC_FAIL: return sizeof(struct xvm_ipc_fail);
+	case XVM_IPC_SHARE: return sizeof(struct xvm_ipc_share);
 	}
 	return 0;
 }
@@ -167,7 +172,7 @@ static size_t bytes_of(u32 type)
 static const char *one(u8 kind, const uint8_t *data, size_t n)
 {
 	struct fdsock_msg msg = { 0 };
-	struct xvm_ipc_hdr hdr = { .type = XVM_IPC_HELLO + kind % 8u };
+	struct xvm_ipc_hdr hdr = { .type = XVM_IPC_HELLO + kind % 9u };
 
 	memset(msg.fds.fd, -1, sizeof(msg.fds.fd));
 	if (kind < 16 && bytes_of(hdr.type)) {

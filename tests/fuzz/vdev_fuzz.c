@@ -197,7 +197,7 @@ static void host_notify(void *arg)
 	(void)arg;
 }
 
-static const struct bus_host host = { host_map, host_unmapped, host_dev_state, host_notify };
+static const struct bus_host host = { host_map, host_unmapped, host_dev_state, host_notify, NULL };
 
 static void map_area(u32 id)
 {

@@ -23,7 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 struct run {
 	struct vu_front *front;
 	int sock, back;
-	bool started, over;
+	bool started, over, region;
 };
 
 static void on_identified(void *arg)
@@ -47,6 +47,16 @@ static void on_nothing(void *arg)
 	(void)arg;
 }
 
+static void on_region(void *arg, bool ok)
+{
+	struct run *run = arg;
+
+	(void)ok;
+	if (!run->region)
+		abort();
+	run->region = false;
+}
+
 static void on_called(void *arg, u32 ring)
 {
 	(void)arg;
@@ -64,15 +74,24 @@ static void on_failed(void *arg, const char *why)
 }
 
 static const struct vu_front_ops ops = {
-	on_identified, on_started, on_nothing, on_nothing, on_called, on_failed,
+	on_identified, on_started, on_nothing, on_nothing, on_region, on_called, on_failed,
 };
 
 static void device(struct run *run, uint8_t what)
 {
+	struct vu_region region = { .bytes = 4096 };
 	u8 bytes[4] = { what };
 
 	if (run->over)
 		return;
+	/* One at a time; a server may be asked at any time after it was identified. */
+	if (what >= 48 && run->started && !run->region) {
+		run->region = true;
+		if (what & 4)
+			vu_front_add_region(run->front, &region, 0);
+		else
+			vu_front_del_region(run->front, &region);
+	}
 	switch (what & 3) {
 	case 0:
 		fake_aio_tick();

@@ -44,6 +44,7 @@ static struct request {
 	bool busy;
 } request[DRV_BLK_SLOTS];
 static u32 words, submitted, completed;
+static bool trusted;		/* the server gets the device's areas */
 
 static u32 rnd(u32 n)
 {
@@ -54,7 +55,7 @@ static u32 rnd(u32 n)
 static void add_disk(int sock)
 {
 	struct xvm_ipc_dev_add add = { .num = DISK, .device_id = VIRTIO_ID_BLOCK, .backend = XVM_BACKEND_VHOST_USER,
-				       .queues = 1, .config_bytes = 60 };
+				       .queues = 1, .config_bytes = 60, .flags = trusted ? XVM_DEV_TRUSTED : 0 };
 	struct fdset fds;
 
 	vu_server_fds(&fds, sock, 1);
@@ -88,6 +89,12 @@ static int start(void **state)
 	return 0;
 }
 
+static int start_trusted(void **state)
+{
+	trusted = true;
+	return start(state);
+}
+
 static void start_disk(void)
 {
 	if (access(QSD, X_OK))
@@ -105,6 +112,7 @@ static int stop(void **state)
 	if (server > 0)
 		vu_server_kill(server);
 	rig_keep_end();
+	trusted = false;
 	close(image);
 	unlink(image_path);
 	unlink(sock_path);
@@ -237,7 +245,34 @@ static void test_io(void **state)
 	memset(drv_blk_data(&blk, 0), 7, DRV_BLK_SLOT_BYTES);
 	drv_blk_submit(&blk, 0, VIRTIO_BLK_T_OUT, 8, DRV_BLK_SLOT_BYTES, 16);
 	DRV_UNTIL(&drv, (drv_vq_force_kick(&blk.vq), drv_blk_status(&blk, 0) == VIRTIO_BLK_S_OK));
-	printf("# %u requests, %lu wakeups\n", completed, rig_stats(&rig)->wakeups);
+	printf("# %u requests, %lu copied, %lu wakeups\n", completed, rig_stats(&rig)->bounced, rig_stats(&rig)->wakeups);
+	/* With the areas: those at most that came before the server had said that it has them. */
+	assert_int_equal(rig.shares, trusted);
+	assert_true(trusted ? rig.stats.bounced <= DRV_BLK_SLOTS : rig.stats.bounced >= completed);
+}
+
+/* An area goes when its server has given it back, also by its end. */
+static void test_area_goes(void **state)
+{
+	u32 i;
+
+	(void)state;
+	start_disk();
+	io(20);
+	for (i = 0; i < 20; i++) {
+		submit_all();
+		rig_area_new(&rig, AREA + 1 + i, 4);
+		assert_int_equal(drv_area_add(&drv, AREA + 1 + i, DISK, 4), XVM_STATUS_OK);
+		if (i & 1)
+			RIG_UNTIL(&rig, rig.shares == 2 + i);
+		if (i == 19)
+			vu_server_kill(server);
+		assert_int_equal(drv_area_del(&drv, AREA + 1 + i), XVM_STATUS_OK);
+	}
+	serve_again();
+	io(100);
+	finish();
+	assert_true(rig_stats(&rig)->bounced <= 3 * DRV_BLK_SLOTS);
 }
 
 static void test_reset(void **state)
@@ -296,6 +331,30 @@ static void test_server_gone(void **state)
 	assert_int_equal(rig.state[DISK], XVM_DEV_BROKEN);
 	assert_true(drv_status(&drv, DISK) & XVM_S_NEEDS_RESET);
 	assert_int_equal(drv_set_status(&drv, DISK, 0), 0);
+}
+
+/* Until it is said that a server has ended it may write to what it had: nothing is given back before. */
+static void test_server_lingers(void **state)
+{
+	u32 i, answers;
+	u8 msg[16];
+
+	(void)state;
+	start_disk();
+	io(50);
+	submit_all();
+	rig.hold_server_end = true;
+	vu_server_kill(server);
+	server = -1;
+	RIG_UNTIL(&rig, rig.states[DISK] & 1u << XVM_DEV_SERVER_LOST);
+	answers = drv.answers;
+	drv_send(&drv, msg, xvm_msg_put_u32(msg, false, VIRTIO_MSG_SET_DEVICE_STATUS, DISK, 0));
+	for (i = 0; i < 30; i++)
+		drv_poll(&drv, 10);
+	assert_int_equal(drv.answers, answers);
+	rig_server_end(&rig, DISK);
+	DRV_UNTIL(&drv, drv.answers == answers + 1);
+	rig.hold_server_end = false;
 }
 
 /* The worker dies: its successor has the record of the queue, and a server has the disk. */
@@ -365,6 +424,7 @@ static void test_no_server(void **state)
 	assert_int_equal(drv.device_state[DISK], 0);
 }
 
+#define TRUSTED(f) { .name = #f " with areas", .test_func = f, .setup_func = start_trusted, .teardown_func = stop }
 #define CASE(f) cmocka_unit_test_setup_teardown(f, start, stop)
 
 int main(void)
@@ -372,6 +432,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(test_io), CASE(test_reset), CASE(test_server_killed), CASE(test_server_gone),
 		CASE(test_worker_killed), CASE(test_no_server),
+		TRUSTED(test_io), TRUSTED(test_reset), TRUSTED(test_server_killed), TRUSTED(test_area_goes),
+		TRUSTED(test_server_lingers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -60,7 +60,7 @@ static void owner_state(struct xvm_vdev *vdev, int state, const char *reason)
 }
 
 static const struct xvm_vdev_ops owner_ops = {
-	owner_used, owner_config_changed, owner_drained, owner_again, owner_there, owner_state,
+	owner_used, owner_config_changed, owner_drained, owner_again, owner_there, owner_state, NULL,
 };
 
 const struct xvm_vdev_type *xvm_vdev_type_find(u32 backend, u32 device_id)

@@ -399,6 +399,24 @@ static void take_unmap(struct rig *rig, const void *data)
 	rig->mapped_pages -= unmap->npages;
 }
 
+/* A memfd can be mapped as often as anybody likes. */
+static void take_share(struct rig *rig, const void *data)
+{
+	struct xvm_ipc_share reply = *(const struct xvm_ipc_share *)data;
+	const struct rig_area *a = &rig->area[reply.area];
+
+	assert_true(a->fd >= 0);
+	rig->shares++;
+	say(rig, &reply, XVM_IPC_SHARE_REPLY, sizeof(reply), &a->fd, !rig->share_nothing);
+}
+
+void rig_server_end(struct rig *rig, u16 num)
+{
+	struct xvm_ipc_dev_server msg = { .num = num };
+
+	say(rig, &msg, XVM_IPC_DEV_SERVER_END, sizeof(msg), NULL, 0);
+}
+
 static void take_state(struct rig *rig, const void *data)
 {
 	const struct xvm_ipc_dev_state *s = data;
@@ -406,6 +424,8 @@ static void take_state(struct rig *rig, const void *data)
 	rig->state_words++;
 	if (s->num >= RIG_DEVICES)
 		return;
+	if (s->state == XVM_DEV_SERVER_LOST && !rig->hold_server_end)
+		rig_server_end(rig, s->num);
 	rig->state[s->num] = s->state;
 	rig->states[s->num] |= 1u << s->state;
 }
@@ -456,6 +476,9 @@ static void take(struct rig *rig, const struct fdsock_msg *msg)
 		rig->logs++;
 		memcpy(rig->last_log, log->text, sizeof(rig->last_log));
 		fprintf(stderr, "# worker: %s\n", log->text);
+		break;
+	case XVM_IPC_SHARE:
+		take_share(rig, msg->data);
 		break;
 	case XVM_IPC_STATS:
 		take_stats(rig, (const void *)msg->data);

@@ -35,12 +35,14 @@ struct rig {
 
 	/* what the worker has told */
 	bool hello, eof, hold_maps;
+	bool share_nothing;		/* servers get no areas */
+	bool hold_server_end;		/* it is not said that a lost server has ended */
 	u32 held_map;			/* area of a MAP that was not answered yet; 0: none */
 	int state[RIG_DEVICES];		/* last enum xvm_dev_state */
 	u32 states[RIG_DEVICES];	/* bit per state seen */
 	u32 state_words;		/* all DEV_STATE messages */
 	u32 fail_reason, fail_detail;
-	u32 maps, unmaps, logs;
+	u32 maps, unmaps, logs, shares;
 	u32 mapped_pages;
 	char last_log[XVM_IPC_LOG_BYTES];
 	struct xvm_ipc_stats stats;
@@ -70,6 +72,7 @@ struct fdset;
 /* The descriptors stay the caller's. */
 void rig_add_fds(struct rig *rig, const struct xvm_ipc_dev_add *desc, const struct fdset *fds);
 void rig_server(struct rig *rig, u16 num, const struct fdset *fds);	/* DEV_SERVER */
+void rig_server_end(struct rig *rig, u16 num);	/* DEV_SERVER_END */
 void rig_resize(struct rig *rig, u16 num, u64 size);
 void rig_link(struct rig *rig, u16 num, bool up);
 void rig_add_blk(struct rig *rig, u16 num, int fd, u64 bytes, u32 flags);

@@ -25,7 +25,7 @@
 static struct xvm_disk disk;
 static struct xvm_guest guest;
 static struct xvm_daemon the_daemon;
-static u32 tries, handed, went_on;
+static u32 tries, handed, went_on, ends;
 static char self[200];
 
 /* ---- what server.c asks of the rest of the daemon ---- */
@@ -51,6 +51,12 @@ void xvm_worker_server(struct xvm_worker *worker, u32 num, const struct fdset *f
 {
 	(void)worker, (void)num, (void)fds;
 	handed++;
+}
+
+void xvm_worker_server_end(struct xvm_worker *worker, u32 num)
+{
+	(void)worker, (void)num;
+	ends++;
 }
 
 struct xvm_opener *xvm_opener_start(struct event_base *base, const struct xvm_image_request *request, bool want_fds,
@@ -97,7 +103,7 @@ static int setup(void **state)
 	guest.disks = &disk;
 	the_daemon.guests = &guest;
 	the_daemon.base = event_base_new();
-	tries = handed = went_on = 0;
+	tries = handed = went_on = ends = 0;
 	disk.image.spec = (struct xvm_spec){ .kind = XVM_KIND_VHOST_USER, .device_id = 2, .queues = 2, .command = true };
 	return 0;
 }
@@ -153,8 +159,10 @@ static void test_started(void **state)
 	disk.in_worker = true;
 	xvm_server_lost(&disk);
 	assert_int_equal(tries, 0);
+	assert_int_equal(ends, 0);
 	wait_end();
 	assert_int_equal(tries, 1);
+	assert_int_equal(ends, 1);
 	/* The worker is gone: a new one waits for the end. */
 	fdset_close(&fds);
 	assert_int_equal(xvm_server_open(&disk.image.spec, &fds, why), 0);
@@ -208,6 +216,10 @@ static void test_description(void **state)
 	assert_int_equal(add.backend, XVM_BACKEND_VHOST_USER);
 	assert_int_equal(add.config_bytes, 60);
 	assert_int_equal(add.config_given, 0);
+	/* One that we start may have areas; one that is found, if it is said to be trusted. */
+	assert_int_equal(add.flags, XVM_DEV_TRUSTED);
+	assert_true(xvm_server_trusted(&(struct xvm_spec){ .kind = XVM_KIND_VHOST_USER, .trusted = true }));
+	assert_false(xvm_server_trusted(&(struct xvm_spec){ .kind = XVM_KIND_VHOST_USER }));
 	memset(&add, 0, sizeof(add));
 	xvm_server_describe(&fs, &add);
 	assert_int_equal(add.device_id, 26);

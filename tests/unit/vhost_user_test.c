@@ -36,7 +36,8 @@ struct fix {
 	void (*lie)(struct fix *f, const struct seen *s);
 	bool deaf;
 	u32 identified, started, stopped, news, called, failed;
-	u32 ring_called;
+	u32 ring_called, regions;
+	bool region_ok;
 	char why[200];
 	int call, kick;
 };
@@ -159,6 +160,14 @@ static void on_started(void *arg) { ((struct fix *)arg)->started++; }
 static void on_stopped(void *arg) { ((struct fix *)arg)->stopped++; }
 static void on_news(void *arg) { ((struct fix *)arg)->news++; }
 
+static void on_region(void *arg, bool ok)
+{
+	struct fix *f = arg;
+
+	f->regions++;
+	f->region_ok = ok;
+}
+
 static void on_called(void *arg, u32 ring)
 {
 	struct fix *f = arg;
@@ -176,7 +185,7 @@ static void on_failed(void *arg, const char *why)
 }
 
 static const struct vu_front_ops ops = {
-	on_identified, on_started, on_stopped, on_news, on_called, on_failed,
+	on_identified, on_started, on_stopped, on_news, on_region, on_called, on_failed,
 };
 
 static void begin(struct fix *f, u64 wished, u32 config_bytes)
@@ -260,6 +269,9 @@ static u64 sent_u64(const struct seen *s)
 	return v;
 }
 
+static void lie_nothing(struct fix *f, const struct seen *s) { (void)f, (void)s; }
+static void lie_refuse(struct fix *f, const struct seen *s) { put_u64(f, s->request, 1); }
+
 /* ---- what an honest server sees ---- */
 
 static void test_whole_life(void **state)
@@ -304,6 +316,49 @@ static void test_whole_life(void **state)
 	assert_int_equal(f->started, 2);
 	assert_null(find(f, VU_ADD_MEM_REG, 1));
 	assert_int_equal(f->failed, 0);
+}
+
+/* One more region, one less: while it runs, with a start or a stop coming in between, and refused. */
+static void test_regions(void **state)
+{
+	struct vu_region region = { .guest_addr = 1ull << 40, .user_addr = 1ull << 40, .bytes = 8192 };
+	struct fix *f = *state;
+
+	begin(f, VU_P_USUAL, CONFIG_BYTES);
+	assert_true(vu_front_regions_change(f->front));
+	assert_int_equal(vu_front_slots(f->front), 32);
+	vu_front_add_region(f->front, &region, f->kick);
+	start(f);
+	assert_int_equal(f->regions, 1);
+	assert_int_equal(f->started, 1);
+	assert_int_equal(f->region_ok, true);
+	assert_int_equal(find(f, VU_ADD_MEM_REG, 0)->nfds, 1);
+	assert_int_equal(find(f, VU_ADD_MEM_REG, 0)->payload[13], 1);
+	vu_front_del_region(f->front, &region);
+	vu_front_stop(f->front);
+	run(f);
+	assert_int_equal(f->regions, 2);
+	assert_int_equal(f->stopped, 1);
+	assert_int_equal(find(f, VU_REM_MEM_REG, 0)->nfds, 0);
+	f->lie_at = VU_ADD_MEM_REG;
+	f->lie = lie_refuse;
+	vu_front_add_region(f->front, &region, f->kick);
+	run(f);
+	assert_int_equal(f->regions, 3);
+	assert_int_equal(f->region_ok, false);
+	f->lie = NULL;
+	start(f);
+	assert_int_equal(f->started, 2);
+	assert_int_equal(f->failed, 0);
+	/* No answer is no yes. */
+	f->lie_at = VU_REM_MEM_REG;
+	f->lie = lie_nothing;
+	vu_front_del_region(f->front, &region);
+	run(f);
+	for (u32 tick = 0; tick < VU_ANSWER_MS / 500 + 2; tick++)
+		fake_aio_tick();
+	assert_int_equal(f->regions, 3);
+	assert_int_equal(f->failed, 1);
 }
 
 /* A server of 2014: no protocol features, so no question that needs one, and all memory in one table. */
@@ -394,9 +449,7 @@ static void lie_version(struct fix *f, const struct seen *s) { put(f, s->request
 static void lie_not_reply(struct fix *f, const struct seen *s) { put(f, s->request, 1, s->payload, 8); }
 static void lie_short(struct fix *f, const struct seen *s) { put(f, s->request, 5, s->payload, 7); }
 static void lie_empty(struct fix *f, const struct seen *s) { put(f, s->request, 5, NULL, 0); }
-static void lie_nothing(struct fix *f, const struct seen *s) { (void)f, (void)s; }
 static void lie_zero(struct fix *f, const struct seen *s) { put_u64(f, s->request, 0); }
-static void lie_refuse(struct fix *f, const struct seen *s) { put_u64(f, s->request, 1); }
 static void lie_close(struct fix *f, const struct seen *s) { (void)s; shutdown(f->sock, SHUT_RDWR); }
 
 static void lie_long(struct fix *f, const struct seen *s)
@@ -557,6 +610,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_whole_life, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_regions, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_plain_server, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_in_band, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_back_requests, setup, teardown),

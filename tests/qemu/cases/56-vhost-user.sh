@@ -2,6 +2,29 @@
 CASE_LIMIT=240
 dir=/data/servers
 run="$dir/ld.so --library-path $dir $dir"
+# copies WHAT: requests of the guest's, and copies of requests, since the last call.
+copies()
+{
+	cp_was="${cp_now:-0 0}"
+	cp_now=$(xvmsg stat vu --json | tr ',{}' '\n\n\n' | awk -F: '/"requests"/ { r = $2 } /"bounced"/ { b = $2 } END { print r + 0, b + 0 }')
+	cp_requests=$((${cp_now% *} - ${cp_was% *})) cp_copied=$((${cp_now#* } - ${cp_was#* }))
+	echo "# $1: $cp_requests requests, $cp_copied copied"
+}
+# found FLAGS: a disk of a server that we did not start.
+found()
+{
+	rm -f /run/lab/far.sock
+	$run/qemu-storage-daemon --blockdev driver=file,node-name=d,filename=$IMG/case-far.img --export type=vhost-user-blk,id=e,node-name=d,writable=on,addr.type=unix,addr.path=/run/lab/far.sock &
+	far=$!
+	must "a socket" wait_until 20 test -S /run/lab/far.sock
+	must "attach" xvmsg attach vu type=vhost-user,device=disk,name=far$1,socket=/run/lab/far.sock --wait=30
+	in_guest vu 30 'wait_until 10 [ -b /dev/vdc ] && dd if=/dev/urandom of=/run/p bs=64k count=8 2>/dev/null && dd if=/run/p of=/dev/vdc bs=64k oflag=direct 2>/dev/null'
+	copies "a disk attached${1:+, }$1" > /dev/null
+	in_guest vu 30 'n=64; while [ $n -gt 0 ]; do dd if=/dev/vdc of=/run/q bs=8k count=64 iflag=direct 2>/dev/null; n=$((n - 16)); done; cmp /run/p /run/q'
+	copies "256 reads of a server that was found$1"
+	must "detach" xvmsg detach vu far --wait=20
+	kill $far; wait $far 2>/dev/null
+}
 starts() { daemon_log | grep -c 'server .* is process'; }
 spoken() { daemon_log | sed -n 's/.*(vu): bus up: dialect \([a-z0-9]*\),.*/\1/p' | tail -1; }
 # What runs is the loader; before the directory comes, the disk's server alone.
@@ -19,14 +42,22 @@ server=$run/qemu-storage-daemon --blockdev driver=file,node-name=d,filename=$img
 END
 	guest_file vu pv disk="$(disk_entry /etc/xen-virtio-msg/devices/vu-disk)" disk="$(disk_entry $IMG/tools.img ro xvdb)"
 	must "guest start" guest_start vu
+	cp $img $IMG/case-far.img
+	found ""
+	[ $cp_requests -ge 256 ] && [ $cp_copied -ge 256 ] || fail "a server without trust: $cp_copied copies of $cp_requests requests"
+	found ,trusted
+	[ $cp_requests -ge 256 ] && [ $cp_copied -le 8 ] || fail "a trusted server: $cp_copied copies of $cp_requests requests"
+	rm -f $IMG/case-far.img
 	io_loop vu
+	copies "before" > /dev/null
 	for i in 1 2; do
 		sleep 2
 		n=$(starts)
 		kill -9 $(pidof ld.so) || fail "no server to kill"
 		wait_until 20 sh -c "[ \$(grep -c 'server .* is process' /var/log/xvmsgd.log) -gt $n ]" || fail "the server did not come back"
 	done
-	echo "# the disk's server was killed twice under verified I/O"
+	copies "the disk's server, killed twice under verified I/O"
+	[ $cp_copied -le $((cp_requests / 4)) ] || fail "most requests of a server that we started were copied"
 	must "attach" xvmsg attach vu type=vhost-user,device=fs,name=share,tag=share,server="$run/virtiofsd --fd=%fd -o source=/data/share -o sandbox=chroot"
 	in_guest vu 40 'modprobe virtiofs && mkdir -p /run/s && wait_until 20 mount -t virtiofs share /run/s && sha256sum < /run/s/deep/virtiofsd | cmp - /run/s/sum'
 	in_guest vu 40 'dd if=/dev/urandom of=/run/s/new bs=64k count=16 && sha256sum < /run/s/new > /run/s/new.sum && ls -lR /run/s && umount /run/s'
