@@ -83,6 +83,9 @@ void vu_front_free(struct vu_front *f)
 {
 	if (!f)
 		return;
+	if (f->start.inflight.fd >= 0)
+		close(f->start.inflight.fd);
+	f->start.inflight.fd = -1;
 	close_all(f);
 	f->freed = true;
 	f->awaits = false;
@@ -454,6 +457,7 @@ struct vu_front *vu_front_new(struct xvm_aio *aio, int fd, int back, int back_pe
 	f->slots = 1;		/* SET_MEM_TABLE takes eight; who needs more than one asks for slots */
 	vu_conn_open(&f->conn, fd);
 	vu_conn_open(&f->back, back);
+	f->start.inflight.fd = -1;
 	f->back_peer = back_peer;
 	f->timer.done = on_begin;
 	f->timed = !xvm_aio_timer(aio, &f->timer, 0);
@@ -517,10 +521,20 @@ const u8 *vu_front_config(const struct vu_front *f, u32 *bytes)
 
 void vu_front_start(struct vu_front *f, const struct vu_start *with)
 {
+	if (f->start.inflight.fd >= 0)
+		close(f->start.inflight.fd);
 	enter(f);
 	f->start = *with;
 	start(f);
 	leave(f);
+}
+
+struct vu_inflight vu_front_take_inflight(struct vu_front *f)
+{
+	struct vu_inflight inflight = f->start.inflight;
+
+	f->start.inflight.fd = -1;
+	return inflight;
 }
 
 void vu_front_kick(struct vu_front *f, u32 ring)

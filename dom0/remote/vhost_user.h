@@ -26,6 +26,13 @@ struct vu_ring {
 	int kick, call, err;		/* eventfds, the caller's */
 };
 
+/* Where a server records what it has in flight (INFLIGHT_SHMFD), for its successor. Its word alone, and not looked at. */
+struct vu_inflight {
+	int fd;				/* -1: none */
+	u64 bytes, off;
+	u16 queues, queue_size;
+};
+
 /* What the server is given at start. */
 struct vu_start {
 	u64 features;			/* what the driver chose; what is not for servers is taken out */
@@ -33,6 +40,7 @@ struct vu_start {
 	struct vu_region region[VU_MAX_REGIONS];
 	int region_fd[VU_MAX_REGIONS];
 	struct vu_ring ring[VU_MAX_QUEUES];
+	struct vu_inflight inflight;	/* its predecessor's, the front-end's from now on; fd -1: it makes one, if it was agreed */
 };
 
 struct vu_front;
@@ -83,6 +91,8 @@ const u8 *vu_front_config(const struct vu_front *front, u32 *bytes);	/* 0 bytes:
 
 /* Starts all rings, then calls ops->started. Identified or stopped before. Copies start; its regions stay those of the first one. */
 void vu_front_start(struct vu_front *front, const struct vu_start *start);
+/* The record of a server that is over, the caller's from now on; fd -1: there is none. */
+struct vu_inflight vu_front_take_inflight(struct vu_front *front);
 /* Tells it of a buffer in this ring. */
 void vu_front_kick(struct vu_front *front, u32 ring);
 /* Stops all rings, then calls ops->stopped. Started before. */

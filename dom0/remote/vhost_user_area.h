@@ -11,7 +11,7 @@
 #ifndef XVM_DOM0_REMOTE_VHOST_USER_AREA_H
 #define XVM_DOM0_REMOTE_VHOST_USER_AREA_H
 
-#include "../../include/xvmsg/wire.h"
+#include "../ipc.h"
 #include "../virtio/vdev.h"
 #include "vhost_user.h"
 

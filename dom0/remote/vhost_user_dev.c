@@ -82,10 +82,12 @@ struct remote {
 	struct vu_front *front;		/* NULL: there is no server */
 	struct vu_areas areas;
 	bool identified, running;
+	bool start_waits;		/* until the server has the areas */
 	u8 *memory;
 	size_t memory_bytes;
 	int memory_fd, call;
 	u64 seq;
+	struct vu_inflight log;		/* what a lost server had in flight is in it, and in memory; fd -1: it is not */
 	struct queue queue[XVM_VU_MAX_QUEUES];
 
 	/* From DRIVER_OK until a reset has found nothing of it left. */
@@ -109,21 +111,52 @@ static void close_fd(int *fd)
 	*fd = -1;
 }
 
-/* Nothing of it is used any more, but that the server may still write to its own mapping. */
+static void forget_memory(struct remote *r)
+{
+	close_fd(&r->log.fd);
+	if (r->memory)
+		munmap(r->memory, r->memory_bytes);
+	r->memory = NULL;
+	close_fd(&r->memory_fd);
+}
+
+/* Nobody goes on from there. */
+static void drop_log(struct remote *r)
+{
+	close_fd(&r->log.fd);
+	r->start_waits = false;
+	if (!r->front)
+		forget_memory(r);
+}
+
+/* It is past its start, or in it, and records what it has in flight: so its successor knows, too. */
+static bool goes_on(const struct remote *r)
+{
+	u32 i;
+
+	if (!r->front_active || r->ending || !(vu_front_protocol(r->front) & VU_P_INFLIGHT_SHMFD))
+		return false;
+	for (i = 0; i < r->vdev->num_vqs; i++)
+		if (r->queue[i].shadow.fault)
+			return false;
+	return true;
+}
+
+/* Nothing of it is used any more, but what its successor goes on with; and the server may still write to its own mapping. */
 static void leave_connection(struct remote *r)
 {
 	u32 i;
 
 	vu_areas_leave(&r->areas);
+	if (r->front && goes_on(r))
+		r->log = vu_front_take_inflight(r->front);
 	vu_front_free(r->front);
 	r->front = NULL;
-	r->identified = r->running = r->front_active = false;
+	r->identified = r->running = r->front_active = r->start_waits = false;
 	if (r->call_polled)
 		xvm_aio_poll_end(r->vdev->aio, &r->call_poll);
-	if (r->memory)
-		munmap(r->memory, r->memory_bytes);
-	r->memory = NULL;
-	close_fd(&r->memory_fd);
+	if (r->log.fd < 0)
+		forget_memory(r);
 	close_fd(&r->call);
 	for (i = 0; i < XVM_VU_MAX_QUEUES; i++)
 		close_fd(&r->queue[i].kick);
@@ -139,7 +172,11 @@ static const char *join_connection(struct remote *r, struct fdset *fds)
 	int sock = fdset_take(fds, XVM_VU_SOCKET);
 	u32 i;
 
-	r->memory_fd = fdset_take(fds, XVM_VU_MEMORY);
+	/* What can be served twice is, whatever a server that died says of it. */
+	if (!r->vdev->repeatable)
+		wish.protocol |= VU_P_INFLIGHT_SHMFD;
+	if (r->log.fd < 0)
+		r->memory_fd = fdset_take(fds, XVM_VU_MEMORY);
 	r->call = fdset_take(fds, XVM_VU_CALL);
 	for (i = 0; i < r->vdev->num_vqs; i++)
 		r->queue[i].kick = fdset_take(fds, XVM_VU_KICK + i);
@@ -147,7 +184,8 @@ static const char *join_connection(struct remote *r, struct fdset *fds)
 		close_fd(&sock);
 		return "its server comes with too few descriptors";
 	}
-	r->memory = mmap(NULL, r->memory_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, r->memory_fd, 0);
+	if (!r->memory)
+		r->memory = mmap(NULL, r->memory_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, r->memory_fd, 0);
 	if (r->memory == MAP_FAILED)
 		r->memory = NULL;
 	if (r->memory)
@@ -468,7 +506,7 @@ static void read_config(struct remote *r, u8 *config)
 static void start_server(struct remote *r)
 {
 	struct vu_start start = { .features = (r->vdev->acked & DEVICE_BITS & r->server_features) | F_VERSION_1,
-				  .regions = 1, .rings = r->vdev->num_vqs };
+				  .regions = 1, .rings = r->vdev->num_vqs, .inflight = r->log };
 	struct vu_shadow *shadow;
 	u64 addr;
 	u32 i;
@@ -479,14 +517,50 @@ static void start_server(struct remote *r)
 	for (i = 0; i < r->vdev->num_vqs; i++) {
 		shadow = &r->queue[i].shadow;
 		addr = MEMORY_ADDR + (u64)i * XVM_VU_QUEUE_BYTES;
-		vu_shadow_init(shadow, r->memory + (size_t)i * XVM_VU_QUEUE_BYTES, addr);
+		if (r->log.fd < 0)
+			vu_shadow_init(shadow, r->memory + (size_t)i * XVM_VU_QUEUE_BYTES, addr);
 		start.ring[i] = (struct vu_ring){
-			.size = VU_SHADOW_SIZE, .desc = addr, .avail = addr + VU_SHADOW_AVAIL,
+			.size = VU_SHADOW_SIZE, .base = shadow->used_next, .desc = addr, .avail = addr + VU_SHADOW_AVAIL,
 			.used = addr + VU_SHADOW_USED, .kick = r->queue[i].kick, .call = r->call, .err = -1,
 		};
 	}
+	r->log.fd = -1;
 	r->front_active = true;
 	vu_front_start(r->front, &start);
+}
+
+/*
+ * A successor goes on with what the lost one had in flight: first what that one gave back is taken, and the server gets
+ * the areas in which the rest lies.
+ */
+static void go_on(struct remote *r)
+{
+	const char *fault = NULL;
+	u32 i;
+
+	if (!(vu_front_protocol(r->front) & VU_P_INFLIGHT_SHMFD))
+		fault = "it came back without INFLIGHT_SHMFD, and cannot go on";
+	for (i = 0; i < r->vdev->num_vqs && !fault; i++)
+		fault = take_back(r, i);
+	if (fault) {
+		close_fd(&r->log.fd);
+		lose(r, fault);
+		return;
+	}
+	for (i = 0; i < r->vdev->num_vqs; i++)
+		xvm_vdev_flush(r->vdev, &r->vdev->vq[i]);
+	vu_areas_start(&r->areas, r->front);
+	r->start_waits = vu_areas_coming(&r->areas);
+	if (!r->start_waits)
+		start_server(r);
+}
+
+static void start_when_it_may(struct remote *r)
+{
+	if (!r->start_waits || !r->front || vu_areas_coming(&r->areas))
+		return;
+	r->start_waits = false;
+	start_server(r);
 }
 
 static void on_started(void *arg)
@@ -563,7 +637,11 @@ static void on_identified(void *arg)
 	read_config(r, vdev->config);
 	if (memcmp(old, vdev->config, sizeof(old)))
 		xvm_vdev_config_changed(vdev);
-	if (r->held && !r->ending)
+	if (!r->held || r->ending)
+		return;
+	if (r->log.fd >= 0)
+		go_on(r);
+	else
 		start_server(r);
 }
 
@@ -581,6 +659,8 @@ static void on_region_done(void *arg, bool ok)
 
 	if (!vu_areas_done(&r->areas, ok))
 		lose(r, "it does not give back an area");
+	else
+		start_when_it_may(r);
 }
 
 /* What was sent waits for the next server. */
@@ -613,7 +693,9 @@ static void lose(struct remote *r, const char *why)
 		return;
 	}
 	xvm_vdev_hold(vdev);
-	if (r->held && !r->ending && vdev->repeatable) {
+	if (r->held && !r->ending && r->log.fd >= 0) {
+		wait_at_most(r, LOST_MS);
+	} else if (r->held && !r->ending && vdev->repeatable) {
 		wait_for_server(r);
 	} else if (r->held) {
 		xvm_vdev_broken(vdev, line);
@@ -670,11 +752,13 @@ static void remote_cancel(struct xvm_vdev *vdev, struct xvm_vq *vq)
 	}
 	if (vq) {
 		drop_in(r, vq->index, REQ_WAITS);
-		if (!r->running)
-			drop_in(r, vq->index, REQ_SENT);
-		return;
+		return;		/* what was sent ends with the server that has it, or goes on with it */
 	}
 	drop_requests(r, REQ_WAITS);
+	if (!r->front_active) {
+		drop_requests(r, REQ_SENT);
+		drop_log(r);
+	}
 	if (!r->held || r->ending)
 		return;
 	r->ending = true;
@@ -700,12 +784,14 @@ static void remote_server_ended(struct xvm_vdev *vdev)
 	vu_areas_ended(&r->areas);
 	xvm_vdev_hold(vdev);
 	for (i = 0; i < vdev->num_vqs; i++) {
-		if (!r->ending && !vdev->vq[i].stopped)
-			continue;
-		drop_in(r, i, REQ_WAITS);
-		drop_in(r, i, REQ_SENT);
+		if (r->ending || vdev->vq[i].stopped)
+			drop_in(r, i, REQ_WAITS);
+		if (r->ending)
+			drop_in(r, i, REQ_SENT);
 		xvm_vdev_flush(vdev, &vdev->vq[i]);
 	}
+	if (r->ending)
+		drop_log(r);
 	settle(r);
 	xvm_vdev_release(vdev);
 }
@@ -728,6 +814,7 @@ static void remote_free(struct remote *r)
 	u32 i;
 
 	leave_connection(r);
+	forget_memory(r);
 	for (i = 0; i < XVM_VU_MAX_QUEUES; i++)
 		free(r->queue[i].req);
 	free(r);
@@ -758,7 +845,10 @@ static void remote_area_gone(struct xvm_vdev *vdev, u32 area)
 
 static void remote_area_shared(struct xvm_vdev *vdev, u32 area, int fd)
 {
-	vu_areas_got(&((struct remote *)vdev->model)->areas, area, fd);
+	struct remote *r = vdev->model;
+
+	vu_areas_got(&r->areas, area, fd);
+	start_when_it_may(r);
 }
 
 static void find_class(struct remote *r)
@@ -781,7 +871,7 @@ static struct remote *remote_new(struct xvm_vdev *vdev, const struct xvm_ipc_dev
 	if (!r)
 		return NULL;
 	r->vdev = vdev;
-	r->memory_fd = r->call = -1;
+	r->memory_fd = r->call = r->log.fd = -1;
 	vu_areas_init(&r->areas, vdev, desc->flags & XVM_DEV_TRUSTED);
 	r->memory_bytes = (size_t)desc->queues * XVM_VU_QUEUE_BYTES;
 	r->config_bytes = desc->config_bytes;

@@ -141,6 +141,39 @@ static const char *take_status(struct vu_front *f, const struct vu_msg *msg)
 	return msg->u64 & S_FEATURES_OK ? NULL : "refuses the features that the driver chose from what it offered";
 }
 
+static bool make_get_inflight(struct vu_front *f, struct request *r)
+{
+	r->msg.inflight.queues = (u16)f->start.rings;
+	r->msg.inflight.queue_size = (u16)f->start.ring[0].size;
+	return f->start.inflight.fd < 0;
+}
+
+/* What it has in mind for later is its own business, so long as it is of these rings. */
+static const char *take_inflight(struct vu_front *f, const struct vu_msg *msg)
+{
+	if (msg->inflight.queues != f->start.rings || msg->inflight.queue_size != f->start.ring[0].size ||
+	    !msg->inflight.bytes)
+		return "is about other rings";
+	f->start.inflight = (struct vu_inflight){
+		.fd = vu_conn_take_fd(&f->conn), .bytes = msg->inflight.bytes, .off = msg->inflight.off,
+		.queues = msg->inflight.queues, .queue_size = msg->inflight.queue_size,
+	};
+	return f->start.inflight.fd >= 0 ? NULL : "comes without a descriptor";
+}
+
+static bool make_set_inflight(struct vu_front *f, struct request *r)
+{
+	const struct vu_inflight *inflight = &f->start.inflight;
+
+	r->msg.inflight.bytes = inflight->bytes;
+	r->msg.inflight.off = inflight->off;
+	r->msg.inflight.queues = inflight->queues;
+	r->msg.inflight.queue_size = inflight->queue_size;
+	r->fds[0] = inflight->fd;
+	r->nfds = 1;
+	return true;
+}
+
 static bool make_mem_table(struct vu_front *f, struct request *r)
 {
 	const struct vu_start *start = &f->start;
@@ -237,6 +270,8 @@ static const struct step start_steps[] = {
 	{ VU_SET_FEATURES, ONCE, make_features, NULL },
 	{ VU_SET_STATUS, ONCE, make_status_features, NULL },
 	{ VU_GET_STATUS, ONCE, make_plain, take_status },
+	{ VU_GET_INFLIGHT_FD, ONCE, make_get_inflight, take_inflight },
+	{ VU_SET_INFLIGHT_FD, ONCE, make_set_inflight, NULL },
 	{ VU_SET_MEM_TABLE, ONCE, make_mem_table, NULL },
 	{ VU_ADD_MEM_REG, PER_REGION, make_mem_reg, NULL },
 	{ VU_SET_VRING_NUM, PER_RING, make_num, NULL },

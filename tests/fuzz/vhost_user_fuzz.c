@@ -29,7 +29,7 @@ struct run {
 static void on_identified(void *arg)
 {
 	struct run *run = arg;
-	struct vu_start start = { .features = ~0ull, .regions = 1, .rings = 2 };
+	struct vu_start start = { .features = ~0ull, .regions = 1, .rings = 2, .inflight.fd = -1 };
 
 	start.region[0].bytes = 4096;
 	start.region_fd[0] = 0;

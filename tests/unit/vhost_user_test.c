@@ -38,6 +38,7 @@ struct fix {
 	u32 identified, started, stopped, news, called, failed;
 	u32 ring_called, regions;
 	bool region_ok;
+	struct vu_inflight log;		/* a former server's */
 	char why[200];
 	int call, kick;
 };
@@ -60,6 +61,34 @@ static void put(struct fix *f, u32 request, u32 flags, const void *payload, u32 
 static void put_u64(struct fix *f, u32 request, u64 value)
 {
 	put(f, request, 5, &value, 8);
+}
+
+static void put_with_fds(struct fix *f, const void *words, size_t bytes, const int *fds, size_t nfds)
+{
+	union { struct cmsghdr align; u8 space[CMSG_SPACE(2 * sizeof(int))]; } control = { 0 };
+	struct iovec iov = { (void *)words, bytes };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+			      .msg_controllen = CMSG_SPACE(nfds * sizeof(int)) };
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	cmsg->cmsg_len = CMSG_LEN(nfds * sizeof(int));
+	memcpy(CMSG_DATA(cmsg), fds, nfds * sizeof(int));
+	assert_int_equal(sendmsg(f->sock, &msg, 0), bytes);
+}
+
+/* What was asked about: queues and their size, echoed. */
+static void put_inflight(struct fix *f, const struct seen *s, u64 log_bytes, size_t nfds)
+{
+	u32 words[9] = { s->request, 5, 24, (u32)log_bytes, 0, 64, 0 };
+	int fds[1] = { 0 };
+
+	memcpy(&words[7], s->payload + 16, 4);
+	if (nfds)
+		put_with_fds(f, words, sizeof(words), fds, nfds);
+	else
+		assert_int_equal(send(f->sock, words, sizeof(words), 0), sizeof(words));
 }
 
 static void answer(struct fix *f, const struct seen *s)
@@ -88,6 +117,9 @@ static void answer(struct fix *f, const struct seen *s)
 		return;
 	case VU_GET_VRING_BASE:
 		put(f, s->request, 5, s->payload, 8);
+		return;
+	case VU_GET_INFLIGHT_FD:
+		put_inflight(f, s, 4096, 1);
 		return;
 	case VU_GET_CONFIG:
 		memcpy(config, s->payload, sizeof(config));
@@ -204,7 +236,7 @@ static void begin(struct fix *f, u64 wished, u32 config_bytes)
 
 static void start(struct fix *f)
 {
-	struct vu_start s = { .features = ~0ull, .regions = 1, .rings = 2 };
+	struct vu_start s = { .features = ~0ull, .regions = 1, .rings = 2, .inflight = f->log };
 	u32 i;
 
 	s.region[0] = (struct vu_region){ .guest_addr = 0x40000000, .user_addr = 0x40000000, .bytes = 4096 };
@@ -223,7 +255,7 @@ static int setup(void **state)
 
 	f->features = FEATURES;
 	f->protocol = ALL_PROTOCOL;
-	f->back_peer = f->sock = -1;
+	f->back_peer = f->sock = f->log.fd = -1;
 	f->call = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	f->kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	*state = f;
@@ -361,6 +393,38 @@ static void test_regions(void **state)
 	assert_int_equal(f->failed, 1);
 }
 
+/* A server's record of what it has in flight: it makes one, and its successor gets that. */
+static void test_inflight(void **state)
+{
+	struct fix *f = *state;
+	const struct seen *s;
+	u64 log_bytes, off;
+
+	begin(f, VU_P_USUAL | VU_P_INFLIGHT_SHMFD, CONFIG_BYTES);
+	start(f);
+	assert_int_equal(f->started, 1);
+	s = find(f, VU_GET_INFLIGHT_FD, 0);
+	assert_int_equal(s->bytes, 24);
+	assert_int_equal(s->payload[16], 2);
+	assert_int_equal(s->payload[18], 64);
+	assert_int_equal(find(f, VU_SET_INFLIGHT_FD, 0)->nfds, 1);
+	f->log = vu_front_take_inflight(f->front);
+	assert_true(f->log.fd >= 0);
+	assert_int_equal(vu_front_take_inflight(f->front).fd, -1);
+	vu_front_stop(f->front);
+	run(f);
+	start(f);
+	assert_int_equal(f->started, 2);
+	assert_null(find(f, VU_GET_INFLIGHT_FD, 1));
+	s = find(f, VU_SET_INFLIGHT_FD, 1);
+	assert_int_equal(s->nfds, 1);
+	memcpy(&log_bytes, s->payload, 8);
+	memcpy(&off, s->payload + 8, 8);
+	assert_int_equal(log_bytes, 4096);
+	assert_int_equal(off, 64);
+	assert_int_equal(f->failed, 0);
+}
+
 /* A server of 2014: no protocol features, so no question that needs one, and all memory in one table. */
 static void test_plain_server(void **state)
 {
@@ -490,19 +554,21 @@ static void lie_config_part(struct fix *f, const struct seen *s)
 
 static void lie_fds(struct fix *f, const struct seen *s)
 {
-	union { struct cmsghdr align; u8 space[CMSG_SPACE(2 * sizeof(int))]; } control = { 0 };
 	u32 words[5] = { s->request, 5, 8, 5, 1 };
-	struct iovec iov = { words, sizeof(words) };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
-			      .msg_controllen = sizeof(control) };
-	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
 	int fds[2] = { 0, 1 };
 
-	cmsg->cmsg_level = SOL_SOCKET;
-	cmsg->cmsg_type = SCM_RIGHTS;
-	cmsg->cmsg_len = CMSG_LEN(sizeof(fds));
-	memcpy(CMSG_DATA(cmsg), fds, sizeof(fds));
-	assert_int_equal(sendmsg(f->sock, &msg, 0), sizeof(words));
+	put_with_fds(f, words, sizeof(words), fds, 2);
+}
+
+static void lie_no_log(struct fix *f, const struct seen *s) { put_inflight(f, s, 4096, 0); }
+static void lie_log_empty(struct fix *f, const struct seen *s) { put_inflight(f, s, 0, 1); }
+
+static void lie_log_other(struct fix *f, const struct seen *s)
+{
+	struct seen other = *s;
+
+	other.payload[16]++;
+	put_inflight(f, &other, 4096, 1);
 }
 
 static const struct {
@@ -532,6 +598,11 @@ static const struct {
 	{ VU_GET_CONFIG, lie_config_part, "another part" },
 	{ VU_SET_FEATURES, lie_refuse, "failed" },
 	{ VU_GET_STATUS, lie_zero, "refuses the features" },
+	{ VU_GET_INFLIGHT_FD, lie_no_log, "without a descriptor" },
+	{ VU_GET_INFLIGHT_FD, lie_log_empty, "other rings" },
+	{ VU_GET_INFLIGHT_FD, lie_log_other, "other rings" },
+	{ VU_GET_INFLIGHT_FD, lie_fds, "length" },
+	{ VU_SET_INFLIGHT_FD, lie_refuse, "failed" },
 	{ VU_ADD_MEM_REG, lie_refuse, "failed" },
 	{ VU_SET_VRING_ADDR, lie_refuse, "failed" },
 	{ VU_SET_VRING_KICK, lie_close, "closed" },
@@ -551,7 +622,7 @@ static void test_lies(void **state)
 		setup((void **)&f);
 		f->lie_at = lies[i].at;
 		f->lie = lies[i].lie;
-		begin(f, VU_P_USUAL, CONFIG_BYTES);
+		begin(f, VU_P_USUAL | VU_P_INFLIGHT_SHMFD, CONFIG_BYTES);
 		if (f->identified)
 			start(f);
 		if (f->started) {
@@ -610,6 +681,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_whole_life, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_inflight, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_regions, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_plain_server, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_in_band, setup, teardown),
