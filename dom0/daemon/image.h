@@ -51,6 +51,7 @@ struct xvm_image {
 	u64 bytes;
 	bool direct;		/* was opened with O_DIRECT */
 	u32 mem_align;		/* with direct */
+	u32 uid, gid;		/* kind vhost-user: of a server that is started */
 	struct {		/* kind net */
 		u8 mac[6];
 		u16 mtu;	/* of the tap */

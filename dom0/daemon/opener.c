@@ -42,6 +42,18 @@ void xvm_opener_cancel(struct xvm_opener *opener)
 		opener_free(opener);
 }
 
+static int open_server(struct xvm_opened *opened, bool want_fds, struct fdset *fds)
+{
+	struct xvm_spec *spec = &opened->image.spec;
+	int err = xvm_server_find(spec, NULL, opened->why);
+
+	if (!err)
+		err = xvm_server_user(spec, &opened->image.uid, &opened->image.gid, opened->why);
+	if (!err)
+		err = xvm_server_check(spec, opened->why);
+	return err || !want_fds ? err : xvm_server_open(spec, fds, opened->why);
+}
+
 /* What a device stands on, by its kind, which a descriptor may have said. Without want_fds: can it be had? */
 static int open_device(const struct xvm_image_request *request, bool want_fds, struct xvm_opened *opened,
 		       struct fdset *fds)
@@ -56,7 +68,7 @@ static int open_device(const struct xvm_image_request *request, bool want_fds, s
 	case XVM_KIND_RNG:
 		return 0;
 	case XVM_KIND_VHOST_USER:
-		return want_fds ? xvm_server_open(spec, fds, opened->why) : xvm_server_check(spec, opened->why);
+		return open_server(opened, want_fds, fds);
 	case XVM_KIND_VFIO_USER:
 		return xvm_vfio_user_open(spec->path, !want_fds, fds, opened->why);
 	case XVM_KIND_NET:

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "server.h"
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -89,7 +90,7 @@ static int cut(const char *command, char *text, size_t bytes, char *word[MAX_WOR
 }
 
 /* As the opener's child: a fork of a process with threads. */
-static void __attribute__((noreturn)) child_main(int listener, char *const argv[], pid_t parent)
+static void __attribute__((noreturn)) child_main(int listener, char *const argv[], const struct xvm_image *image, pid_t parent)
 {
 	static char *const envp[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL };
 	sigset_t none;
@@ -98,6 +99,10 @@ static void __attribute__((noreturn)) child_main(int listener, char *const argv[
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGTERM, SIG_DFL);
 	signal(SIGPIPE, SIG_DFL);
+	if (image->uid && (setgroups(0, NULL) || setresgid(image->gid, image->gid, image->gid) ||
+			   setresuid(image->uid, image->uid, image->uid)))
+		_exit(126);
+	/* Behind the change of user, which forgets it. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != parent)
 		_exit(126);
 	if (listener == LISTEN_FD ? fcntl(LISTEN_FD, F_SETFD, 0) : dup2(listener, LISTEN_FD) < 0)
@@ -125,7 +130,7 @@ int xvm_server_start(struct xvm_disk *disk, struct fdset *fds)
 	if (!err) {
 		pid = fork();
 		if (!pid)
-			child_main(listener, argv, parent);
+			child_main(listener, argv, &disk->image, parent);
 		if (pid > 0)
 			disk->server.pid = pid;
 		else

@@ -30,6 +30,13 @@ struct xvm_server {
 
 /* ---- in the opener's child ---- */
 
+/*
+ * Puts the program in place of a name (server=virtiofsd), as descriptions in these directories have it; NULL:
+ * the usual ones. 0, or negative errno with a line in why.
+ */
+int xvm_server_find(struct xvm_spec *spec, const char *const *dirs, char *why);
+/* The user whom it is to run as. */
+int xvm_server_user(const struct xvm_spec *spec, u32 *uid, u32 *gid, char *why);
 /* Is there something that could serve? 0, or negative errno with a line in why. */
 int xvm_server_check(const struct xvm_spec *spec, char *why);
 /* Connects; fds as enum xvm_vu_fd has them, and for a program its listening socket behind them. */

@@ -2,6 +2,7 @@
 /* What the opener's child does for a vhost-user server: it may take as long as it takes. */
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,22 @@ static int check_program(const char *command, char *why)
 	snprintf(program, sizeof(program), "%.*s", (int)strcspn(command, " "), command);
 	if (access(program, X_OK))
 		return xvm_refuse(why, -errno, "server " SHORT " cannot be run: %s", program, strerror(errno));
+	return 0;
+}
+
+int xvm_server_user(const struct xvm_spec *spec, u32 *uid, u32 *gid, char *why)
+{
+	struct passwd *user;
+
+	*uid = *gid = 0;
+	if (!spec->user[0])
+		return 0;
+	errno = 0;
+	user = getpwnam(spec->user);
+	if (!user)
+		return xvm_refuse(why, errno ? -errno : -ENOENT, "user=" SHORT " is not known here", spec->user);
+	*uid = user->pw_uid;
+	*gid = user->pw_gid;
 	return 0;
 }
 

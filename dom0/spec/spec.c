@@ -34,7 +34,7 @@ static const struct {
 #define ANY ~0u
 
 enum key { KEY_TYPE, KEY_NAME, KEY_VDEV, KEY_PATH, KEY_FORMAT, KEY_ACCESS, KEY_DISCARD, KEY_NO_DISCARD, KEY_DEVICE,
-	   KEY_QUEUES, KEY_TAG, KEY_TRUSTED, KEY_SOCKET, KEY_SERVER, KEY_MAC, KEY_BRIDGE, KEY_SCRIPT, KEY_VIFNAME, KEY_MTU,
+	   KEY_QUEUES, KEY_TAG, KEY_USER, KEY_TRUSTED, KEY_SOCKET, KEY_SERVER, KEY_MAC, KEY_BRIDGE, KEY_SCRIPT, KEY_VIFNAME, KEY_MTU,
 	   KEY_LINK, KEY_VHOST, KEY_PORTS, KEY_LOG, KEY_CID, KEY_WWPN, KEY_TARGET, NUM_KEYS };
 
 struct parse {
@@ -210,10 +210,29 @@ static const char *take_trusted(struct xvm_spec *spec, const char *value, size_t
 	return value ? "trusted takes no value" : NULL;
 }
 
+/* A path, or the name of a program that is described, with arguments. */
 static const char *take_server(struct xvm_spec *spec, const char *value, size_t len)
 {
+	const char *blank = memchr(value, ' ', len);
+	size_t name = blank ? (size_t)(blank - value) : len;
+
 	spec->command = true;
-	return take_path(spec, value, len) ? "server= does not begin with an absolute path, or has more than 1023 bytes or a control character" : NULL;
+	if (len && value[0] != '/' && (name > 60 || !is_plain(value, name)))
+		return "server= begins neither with an absolute path nor with a name of at most 60 letters, digits, '.', '_', '-'";
+	if (!len || len >= sizeof(spec->path) || has_control(value, len))
+		return "server= is empty, or has more than 1023 bytes or a control character";
+	memcpy(spec->path, value, len);
+	spec->path[len] = 0;
+	return NULL;
+}
+
+static const char *take_user(struct xvm_spec *spec, const char *value, size_t len)
+{
+	if (!len || len > XVM_USER_MAX || !is_plain(value, len))
+		return "user= is not 1 to 32 letters, digits, '.', '_', '-'";
+	memcpy(spec->user, value, len);
+	spec->user[len] = 0;
+	return NULL;
 }
 
 static int hex_digit(char c)
@@ -437,6 +456,12 @@ static void put_tag(const struct xvm_spec *spec, char *item, size_t bytes)
 		snprintf(item, bytes, "tag=%s", spec->tag);
 }
 
+static void put_user(const struct xvm_spec *spec, char *item, size_t bytes)
+{
+	if (spec->user[0])
+		snprintf(item, bytes, "user=%s", spec->user);
+}
+
 static void put_trusted(const struct xvm_spec *spec, char *item, size_t bytes)
 {
 	if (spec->trusted)
@@ -523,6 +548,7 @@ static const struct {
 	[KEY_DEVICE] = { "device", SERVED, true, false, KEY_DEVICE, take_device, put_device },
 	[KEY_QUEUES] = { "queues", SERVED | NET | SCSI, true, false, KEY_QUEUES, take_queues, put_queues },
 	[KEY_TAG] = { "tag", SERVED, true, false, KEY_TAG, take_tag, put_tag },
+	[KEY_USER] = { "user", SERVED, true, false, KEY_USER, take_user, put_user },
 	[KEY_TRUSTED] = { "trusted", SERVED | VFIO, true, true, KEY_TRUSTED, take_trusted, put_trusted },
 	[KEY_SOCKET] = { "socket", SERVED | VFIO, true, false, KEY_SERVER, take_socket, put_socket },
 	[KEY_SERVER] = { "server", SERVED, true, false, KEY_SERVER, take_server, put_server },
@@ -686,6 +712,8 @@ static int check_served(struct parse *p)
 		return fault_at(p, at, "type=vhost-user needs device=");
 	if (!spec->path[0])
 		return fault_at(p, at, "type=vhost-user needs socket= or server=");
+	if (spec->user[0] && !spec->command)
+		return fault_at(p, p->text + p->seen[KEY_USER] - 1, "user= is for server=: who is found at a socket has been started");
 	if (spec->trusted && spec->command)
 		return fault_at(p, p->text + p->seen[KEY_TRUSTED] - 1, "trusted is for socket=: a server that is started here needs no trust");
 	if (spec->queues > XVM_VHOST_USER_MAX_QUEUES)

@@ -19,6 +19,7 @@
 
 #define XVM_TARGET_BYTES 1024
 #define XVM_NAME_MAX 20		/* what a disk's serial number has room for */
+#define XVM_USER_MAX 32
 #define XVM_TAG_MAX 36		/* what a file system's configuration has room for */
 #define XVM_VHOST_USER_MAX_QUEUES 8u
 #define XVM_SPEC_MAX_BYTES 2048	/* of one device's text */
@@ -73,7 +74,8 @@ struct xvm_spec {
 	bool discard;			/* disk: discard may reach the image */
 	u16 device_id;			/* vhost-user: virtio device type */
 	u8 queues;			/* vhost-user; net: pairs of them; scsi: those of requests */
-	bool command;			/* vhost-user: path is a program that is started */
+	bool command;			/* vhost-user: path is a program that is started, or the name of one */
+	char user[XVM_USER_MAX + 1];	/* vhost-user: whom a program that is started runs as; empty: root */
 	char tag[XVM_TAG_MAX + 1];	/* vhost-user, device=fs */
 	bool trusted;			/* vhost-user, vfio-user: a server that was found may map the areas of the device */
 	struct xvm_spec_net net;	/* net */

@@ -3,8 +3,8 @@
  * Servers as the daemon starts them, dom0/daemon/server.c: this program is the
  * server, too, and says over its first connection what it finds around itself.
  */
-/* LINK: dom0/daemon/server.c dom0/daemon/server_open.c dom0/base/log.c */
-/* LIBS: -levent_core */
+/* LINK: dom0/daemon/server.c dom0/daemon/server_open.c dom0/daemon/server_find.c dom0/base/log.c */
+/* LIBS: -levent_core -ljson-c */
 #include "../support/test.h"
 #include "../../dom0/daemon/daemon.h"
 #include "../../dom0/daemon/worker.h"
@@ -69,7 +69,8 @@ struct xvm_opener *xvm_opener_start(struct event_base *base, const struct xvm_im
 /* ---- the server ---- */
 
 struct report {
-	int accepted, more, grant_errno, other_errno, extra_fd, death;
+	int accepted, more, grant_errno, other_errno, extra_fd, death, groups;
+	u32 uid, gid;
 	char word[20];
 };
 
@@ -86,6 +87,9 @@ static int serve(const char *fd, const char *word)
 	report.other_errno = ioctl(sock, FIONREAD, &report.extra_fd) ? errno : 0;
 	report.extra_fd = fcntl(wait.fd + 1 == sock ? sock + 1 : wait.fd + 1, F_GETFD) >= 0;
 	prctl(PR_GET_PDEATHSIG, &report.death);
+	report.groups = getgroups(0, NULL);
+	report.uid = getuid();
+	report.gid = getgid();
 	snprintf(report.word, sizeof(report.word), "%s", word);
 	if (send(sock, &report, sizeof(report), 0) != sizeof(report))
 		return 1;
@@ -206,6 +210,103 @@ static void test_refused(void **state)
 	fdset_close(&fds);
 }
 
+/* A program that is named and not spelled out. */
+static void describe(const char *dir, const char *file, const char *type, const char *binary)
+{
+	char path[300];
+	FILE *out;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, file);
+	out = fopen(path, "w");
+	assert_non_null(out);
+	fprintf(out, type ? "{ \"description\": \"x\", \"type\": \"%s\", \"binary\": \"%s\" }" : "", type, binary);
+	fclose(out);
+}
+
+static void find(const char *const *dirs, u16 device_id, const char *server, int want, const char *words)
+{
+	struct xvm_spec spec = { .kind = XVM_KIND_VHOST_USER, .device_id = device_id, .command = true };
+	char why[XVM_WHY_BYTES] = "";
+	int err;
+
+	snprintf(spec.path, sizeof(spec.path), "%s", server);
+	err = xvm_server_find(&spec, dirs, why);
+	if (err != want || strcmp(want ? strstr(why, words) ? words : why : spec.path, words))
+		fail_msg("%s: %d, '%s', '%s'", server, err, spec.path, why);
+}
+
+static void test_found(void **state)
+{
+	char first[] = "/tmp/xvmsg-st-XXXXXX", second[] = "/tmp/xvmsg-st-XXXXXX", command[200], name[60], words[400];
+	const char *const dirs[] = { mkdtemp(first), "/nowhere", mkdtemp(second), NULL };
+	int len;
+
+	(void)state;
+	snprintf(name, sizeof(name), "%s", strrchr(self, '/') + 1);
+	describe(second, "50-self.json", "fs", self);
+	describe(second, "40-true.json", "fs", "/bin/true");
+	describe(second, "30-other.json", "block", "/bin/false");
+	describe(second, "10-relative.json", "fs", "self");
+	describe(first, "45-broken.json", NULL, NULL);
+	/* By its name, with the socket said or not; the other names come before it. */
+	snprintf(command, sizeof(command), "%s -o a", name);
+	snprintf(words, sizeof(words), "%s -o a --fd=%%fd", self);
+	find(dirs, 26, command, 0, words);
+	snprintf(command, sizeof(command), "%s --fd=%%fd", name);
+	snprintf(words, sizeof(words), "%s --fd=%%fd", self);
+	find(dirs, 26, command, 0, words);
+	find(dirs, 26, words, 0, words);
+	/* Any of this type: the first, which does not say what it is; hidden, the second. */
+	find(dirs, 26, "auto", -EIO, "server /bin/true --print-capabilities does not answer");
+	describe(first, "40-true.json", NULL, NULL);
+	find(dirs, 26, "auto", 0, words);
+	/* Of another type than its description says, of a type that nothing is about, not there. */
+	describe(first, "20-lie.json", "block", self);
+	find(dirs, 2, name, -ENODEV, "says that it is of type 'fs'");
+	find(dirs, 34, name, -ENOENT, "no description is about such a device");
+	find(dirs, 26, "nobody", -ENOENT, "is in no description");
+	find(dirs + 1, 2, "false", -EIO, "does not answer");
+	len = snprintf(command, sizeof(command), "rm -r %s %s", first, second);
+	assert_in_range(len, 1, sizeof(command) - 1);
+	assert_int_equal(system(command), 0);
+}
+
+static void test_user(void **state)
+{
+	struct xvm_spec spec = { .user = "nobody" };
+	struct fdset fds = { 0 };
+	struct report report;
+	char why[XVM_WHY_BYTES];
+	u32 uid, gid;
+
+	(void)state;
+	assert_int_equal(xvm_server_user(&spec, &uid, &gid, why), 0);
+	assert_int_equal(uid, 65534);
+	strcpy(spec.user, "no-such-user");
+	assert_int_equal(xvm_server_user(&spec, &uid, &gid, why), -ENOENT);
+	assert_string_equal(why, "user=no-such-user is not known here");
+	spec.user[0] = 0;
+	assert_int_equal(xvm_server_user(&spec, &uid, &gid, why), 0);
+	assert_int_equal(uid, 0);
+	if (geteuid())
+		return;
+	/* All else holds of such a one, too. */
+	snprintf(disk.image.spec.path, sizeof(disk.image.spec.path), "/proc/self/exe serve %%fd x");
+	disk.image.uid = 65534;
+	disk.image.gid = 65533;
+	assert_int_equal(xvm_server_open(&disk.image.spec, &fds, why), 0);
+	assert_int_equal(xvm_server_start(&disk, &fds), 0);
+	assert_int_equal(recv(fds.fd[XVM_VU_SOCKET], &report, sizeof(report), MSG_WAITALL), sizeof(report));
+	assert_int_equal(report.uid, 65534);
+	assert_int_equal(report.gid, 65533);
+	assert_int_equal(report.groups, 0);
+	assert_int_equal(report.grant_errno, EPERM);
+	assert_int_equal(report.death, SIGKILL);
+	assert_true(xvm_server_end(&disk));
+	wait_end();
+	fdset_close(&fds);
+}
+
 static void test_description(void **state)
 {
 	struct xvm_ipc_dev_add add = { 0 };
@@ -234,9 +335,13 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_started, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_found, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_user, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_description, setup, teardown),
 	};
 
+	if (argc == 2 && !strcmp(argv[1], "--print-capabilities"))
+		return puts("{ \"type\": \"fs\", \"features\": [] }") < 0;
 	if (argc == 4 && !strcmp(argv[1], "serve"))
 		return serve(argv[2], argv[3]);
 	self[readlink("/proc/self/exe", self, sizeof(self) - 1)] = 0;
