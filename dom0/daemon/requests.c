@@ -117,23 +117,6 @@ static const char *take_map(struct xvm_worker *w, const void *data)
 	return NULL;
 }
 
-static void unshare(struct xvm_worker *w, u32 area)
-{
-	if (!w->area_shared[area])
-		return;
-	w->area_shared[area] = 0;
-	xvm_budget_give(&w->guest->daemon->budget, &w->guest->pages_held, w->area_pages[area]);
-}
-
-void xvm_worker_unshare(struct xvm_worker *w, u32 num)
-{
-	u32 id;
-
-	for (id = 0; id <= XVM_AREA_ID_MAX; id++)
-		if (w->area_shared[id] == num)
-			unshare(w, id);
-}
-
 /* A descriptor of its own: a PV dom0's kernel lets each be mapped once. -1: none. */
 static int share_fd(struct xvm_worker *w, const struct xvm_ipc_share *share)
 {
@@ -177,7 +160,7 @@ static const char *take_unmap(struct xvm_worker *w, const void *data)
 
 	if (unmap->area > XVM_AREA_ID_MAX || !unmap->npages || w->area_pages[unmap->area] != unmap->npages)
 		return "it unmapped an area it does not have";
-	unshare(w, unmap->area);
+	xvm_worker_unshare(w, unmap->area);
 	free(w->area_refs[unmap->area]);
 	w->area_refs[unmap->area] = NULL;
 	w->area_pages[unmap->area] = 0;

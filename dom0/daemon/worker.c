@@ -87,13 +87,24 @@ void xvm_worker_server(struct xvm_worker *w, u32 num, const struct fdset *fds)
 	xvm_worker_send(w, &msg.hdr, XVM_IPC_DEV_SERVER, sizeof(msg), fds->fd, fds->count);
 }
 
+void xvm_worker_unshare(struct xvm_worker *w, u32 area)
+{
+	if (!w->area_shared[area])
+		return;
+	w->area_shared[area] = 0;
+	xvm_budget_give(&w->guest->daemon->budget, &w->guest->pages_held, w->area_pages[area]);
+}
+
 void xvm_worker_server_end(struct xvm_worker *w, u32 num)
 {
 	struct xvm_ipc_dev_server msg = { .num = (u16)num };
+	u32 id;
 
 	if (!w)
 		return;
-	xvm_worker_unshare(w, num);
+	for (id = 0; id <= XVM_AREA_ID_MAX; id++)
+		if (w->area_shared[id] == num)
+			xvm_worker_unshare(w, id);
 	xvm_worker_send(w, &msg.hdr, XVM_IPC_DEV_SERVER_END, sizeof(msg), NULL, 0);
 }
 

@@ -50,9 +50,10 @@ void xvm_worker_kill(struct xvm_worker *worker, const char *why);
 /* A child ended; false when it is no worker's. */
 bool xvm_worker_exited(struct xvm_daemon *daemon, pid_t pid, int status);
 
-/* requests.c: the server of this device has no area any more. */
-void xvm_worker_unshare(struct xvm_worker *worker, u32 num);
-/* One datagram of the worker's. Returns 0, or a text: the rule it breaks. */
+/* No server has this area any more. */
+void xvm_worker_unshare(struct xvm_worker *worker, u32 area);
+
+/* requests.c: one datagram of the worker's. Returns 0, or a text: the rule it breaks. */
 const char *xvm_worker_request(struct xvm_worker *worker, const struct fdsock_msg *msg);
 
 /* Called with fresh counters, for the control socket. */

@@ -42,7 +42,8 @@ server=$run/qemu-storage-daemon --blockdev driver=file,node-name=d,filename=$img
 END
 	guest_file vu pv disk="$(disk_entry /etc/xen-virtio-msg/devices/vu-disk)" disk="$(disk_entry $IMG/tools.img ro xvdb)"
 	must "guest start" guest_start vu
-	cp $img $IMG/case-far.img
+	in_guest vu 30 'mount_disk && check_sums'
+	cp $IMG/small.img $IMG/case-far.img
 	found ""
 	[ $cp_requests -ge 256 ] && [ $cp_copied -ge 256 ] || fail "a server without trust: $cp_copied copies of $cp_requests requests"
 	found ,trusted
