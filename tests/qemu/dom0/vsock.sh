@@ -25,8 +25,8 @@ vs_kill()
 {
 	in_guest vs 10 "rm -f /run/ended; (xvm-vsock listen 5010 > /run/in; echo rc=\$? > /run/ended) > /dev/null 2>&1 & sleep 1"
 	(timeout 60 xvm-vsock send $vs_cid 5010 < /dev/zero > /dev/null 2>&1; echo $? > /run/lab/vs.rc) &
-	sleep 2
-	in_guest vs 10 '[ -s /run/in ] && [ ! -e /run/ended ]'
+	# At once: what comes fills the guest's memory, and a listener that has no room ends by itself.
+	in_guest vs 20 'wait_until 10 test -s /run/in && [ ! -e /run/ended ]'
 	kill -9 $(pidof xvmsg-worker)
 	in_guest vs 40 'wait_until 30 test -s /run/ended; cat /run/ended'
 	wait_until 30 test -s /run/lab/vs.rc || fail "dom0's side did not end"
