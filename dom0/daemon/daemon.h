@@ -85,14 +85,15 @@ enum xvm_wish {
 
 /*
  * The two kinds of node that xl makes for us. `virtio` (Xen 4.18 and later) has one free word,
- * its type: "virtio-msg:NAME" is the descriptor NAME, any other is somebody else's device.
+ * its type: "xen-virtio-msg:NAME" is the descriptor NAME, any other is somebody else's device.
  */
 enum xvm_node_kind {
 	XVM_NODE_DISK,		/* virtio_disk */
 	XVM_NODE_VIRTIO		/* virtio */
 };
 
-#define XVM_VIRTIO_TYPE "virtio-msg:"	/* and the name of a descriptor */
+/* And the name of a descriptor. Of a type that begins with "virtio" xl takes the next word, too ("virtio,device22"). */
+#define XVM_VIRTIO_TYPE "xen-virtio-msg:"
 
 /* Below backend/, device/ and /libxl/N/device/. */
 const char *xvm_node_name(enum xvm_node_kind kind);

@@ -239,7 +239,7 @@ struct read_keys {
 	const char *why;
 };
 
-/* "virtio-msg:NAME"; other types never come here. */
+/* "xen-virtio-msg:NAME"; other types never come here. */
 static const char *read_virtio(struct xvm_disk *disk, u32 txn)
 {
 	char type[sizeof(XVM_VIRTIO_TYPE) + XVM_NAME_MAX];
@@ -247,7 +247,7 @@ static const char *read_virtio(struct xvm_disk *disk, u32 txn)
 
 	if (read_leaf(disk, txn, "type", type, sizeof(type)) < (int)sizeof(XVM_VIRTIO_TYPE) ||
 	    !xvm_spec_name_ok(name, strlen(name)))
-		return "type= is not virtio-msg: and the name of a descriptor, 1 to 20 of letters, digits, '.', '_', '-'";
+		return "type= is not xen-virtio-msg: and the name of a descriptor, 1 to 20 of letters, digits, '.', '_', '-'";
 	snprintf(disk->request.target, sizeof(disk->request.target), "%s%s", XVM_DESCRIPTOR_DIR, name);
 	snprintf(disk->vdev, sizeof(disk->vdev), "virtio%u", disk->devid);
 	disk->request.read_only = false;

@@ -444,9 +444,9 @@ static void test_virtio_entries(void **state)
 {
 	(void)state;
 	xl_add_virtio(GOOD, 0, "virtio,device22");
-	xl_add_virtio(GOOD, 1, "virtio-msg:nowhere");
-	xl_add_virtio(GOOD, 2, "virtio-msg:../passwd");
-	xl_add_virtio(GOOD, 3, "virtio-msg:");
+	xl_add_virtio(GOOD, 1, "xen-virtio-msg:nowhere");
+	xl_add_virtio(GOOD, 2, "xen-virtio-msg:../passwd");
+	xl_add_virtio(GOOD, 3, "xen-virtio-msg:");
 	await(P(VBE "/state", GOOD, 1), "6");
 	await(P(VBE "/state", GOOD, 2), "6");
 	await(P(VBE "/state", GOOD, 3), "6");

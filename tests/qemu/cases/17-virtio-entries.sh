@@ -13,7 +13,7 @@ case_main()
 	fresh ve2 > /dev/null
 	printf 'type=disk\npath=%s\n' $IMG/case-ve2.img > $devices/case-more
 	guest_file ve pv disk="$(disk_entry $(fresh ve))"
-	echo 'virtio = [ "type=virtio-msg:case-dice,transport=unknown", "type=virtio-msg:case-more,transport=unknown", "type=virtio-msg:case-none,transport=unknown", "type=somebody,transport=unknown" ]' >> /root/guests/ve.cfg
+	echo 'virtio = [ "type=xen-virtio-msg:case-dice,transport=unknown", "type=xen-virtio-msg:case-more,transport=unknown", "type=xen-virtio-msg:case-none,transport=unknown", "type=somebody,transport=unknown" ]' >> /root/guests/ve.cfg
 	must "guest start" guest_start ve
 	in_guest ve 30 'mount_disk && check_sums && wait_disk b && mount_disk b /run/b && check_sums /run/b && umount /run/b'
 	in_guest ve 20 'wait_until 10 grep -q virtio_rng /sys/class/misc/hw_random/rng_available'
