@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 #include <linux/vhost.h>
@@ -293,4 +294,41 @@ int vhost_open(struct vhost *vhost, struct xvm_vdev *vdev, struct fdset *fds, u3
 	vdev->without = XVM_F_RING_PACKED | XVM_F_IN_ORDER | XVM_F_RING_RESET |
 			(OPTIONAL_FEATURES & ~vhost->features);
 	return 0;
+}
+
+/* ---- of a whole device ---- */
+
+void vhost_dev_cancel(struct xvm_vdev *vdev, struct xvm_vq *vq)
+{
+	if (vq && !vq->outside)
+		return;
+	vhost_stop(vdev->model);
+	if (!vq)
+		vhost_leave(vdev->model);
+}
+
+void vhost_dev_quiet(struct xvm_vdev *vdev, bool on)
+{
+	if (on)
+		vhost_stop(vdev->model);
+	else
+		vhost_start(vdev->model);
+}
+
+void vhost_dev_area_added(struct xvm_vdev *vdev, u32 area, int fd)
+{
+	(void)area;
+	(void)fd;
+	vhost_areas(vdev->model, 0);
+}
+
+void vhost_dev_area_gone(struct xvm_vdev *vdev, u32 area)
+{
+	vhost_areas(vdev->model, area);
+}
+
+void vhost_dev_destroy(struct xvm_vdev *vdev)
+{
+	vhost_close(vdev->model);
+	free(vdev->model);
 }

@@ -9,8 +9,8 @@
  * and reads the rings as hostile. No request of ours reaches memory of anybody else: what
  * it is given are addresses of this process.
  */
-#ifndef XVM_DOM0_REMOTE_VHOST_H
-#define XVM_DOM0_REMOTE_VHOST_H
+#ifndef XVM_DOM0_DEV_VHOST_H
+#define XVM_DOM0_DEV_VHOST_H
 
 #include "../base/fdset.h"
 #include "../virtio/aio.h"
@@ -67,5 +67,15 @@ void vhost_leave(struct vhost *vhost);
 void vhost_kick(struct vhost *vhost, const struct xvm_vq *vq);
 /* The areas are others than before; one that is about to go counts no more (0: none goes). */
 void vhost_areas(struct vhost *vhost, u32 going);
+
+/*
+ * Functions of a type whose queues outside are all of one vhost, which stands first in its model, made by malloc.
+ * As vdev.h has them.
+ */
+void vhost_dev_cancel(struct xvm_vdev *vdev, struct xvm_vq *vq);
+void vhost_dev_quiet(struct xvm_vdev *vdev, bool on);
+void vhost_dev_area_added(struct xvm_vdev *vdev, u32 area, int fd);
+void vhost_dev_area_gone(struct xvm_vdev *vdev, u32 area);
+void vhost_dev_destroy(struct xvm_vdev *vdev);
 
 #endif

@@ -28,7 +28,7 @@
 #define DEVICE_FEATURES	(1ull << VIRTIO_SCSI_F_HOTPLUG)
 
 struct scsi {
-	struct vhost vhost;
+	struct vhost vhost;	/* first: vhost_dev_* take it for the model */
 	struct vhost_scsi_target *target;
 };
 
@@ -56,41 +56,6 @@ static bool scsi_start(struct xvm_vdev *vdev)
 	return true;
 }
 
-static void scsi_cancel(struct xvm_vdev *vdev, struct xvm_vq *vq)
-{
-	struct scsi *scsi = vdev->model;
-
-	vhost_stop(&scsi->vhost);
-	if (!vq)
-		vhost_leave(&scsi->vhost);
-}
-
-static void scsi_quiet(struct xvm_vdev *vdev, bool on)
-{
-	struct scsi *scsi = vdev->model;
-
-	if (on)
-		vhost_stop(&scsi->vhost);
-	else
-		vhost_start(&scsi->vhost);
-}
-
-static void scsi_area_added(struct xvm_vdev *vdev, u32 area, int fd)
-{
-	struct scsi *scsi = vdev->model;
-
-	(void)area;
-	(void)fd;
-	vhost_areas(&scsi->vhost, 0);
-}
-
-static void scsi_area_gone(struct xvm_vdev *vdev, u32 area)
-{
-	struct scsi *scsi = vdev->model;
-
-	vhost_areas(&scsi->vhost, area);
-}
-
 /* A driver may set the two sizes, and the kernel has them as they are. */
 static struct virtio_scsi_config config_of(u32 queues)
 {
@@ -114,14 +79,6 @@ static bool scsi_config_written(struct xvm_vdev *vdev, u32 off, u32 len)
 	(void)off;
 	(void)len;
 	return !memcmp(vdev->config, &config, sizeof(config));
-}
-
-static void scsi_destroy(struct xvm_vdev *vdev)
-{
-	struct scsi *scsi = vdev->model;
-
-	vhost_close(&scsi->vhost);
-	free(scsi);
 }
 
 static void fill(struct xvm_vdev *vdev, struct scsi *scsi, u32 queues)
@@ -169,12 +126,12 @@ const struct xvm_vdev_type xvm_vhost_scsi_type = {
 	.num_vqs = REQUEST_QUEUE + 1,
 	.repeatable = true,
 	.create = scsi_create,
-	.destroy = scsi_destroy,
+	.destroy = vhost_dev_destroy,
 	.start = scsi_start,
 	.kick = scsi_kick,
 	.config_written = scsi_config_written,
-	.cancel = scsi_cancel,
-	.quiet = scsi_quiet,
-	.area_added = scsi_area_added,
-	.area_gone = scsi_area_gone,
+	.cancel = vhost_dev_cancel,
+	.quiet = vhost_dev_quiet,
+	.area_added = vhost_dev_area_added,
+	.area_gone = vhost_dev_area_gone,
 };

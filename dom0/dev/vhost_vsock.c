@@ -23,7 +23,7 @@
 #define DEVICE_FEATURES	(1ull << VIRTIO_VSOCK_F_SEQPACKET)
 
 struct vsock {
-	struct vhost vhost;
+	struct vhost vhost;	/* first: vhost_dev_* take it for the model */
 	bool owes_reset;	/* VIRTIO_VSOCK_EVENT_TRANSPORT_RESET */
 };
 
@@ -72,51 +72,6 @@ static bool vsock_start(struct xvm_vdev *vdev)
 	return true;
 }
 
-static void vsock_cancel(struct xvm_vdev *vdev, struct xvm_vq *vq)
-{
-	struct vsock *vsock = vdev->model;
-
-	if (vq && !vq->outside)
-		return;
-	vhost_stop(&vsock->vhost);
-	if (!vq)
-		vhost_leave(&vsock->vhost);
-}
-
-static void vsock_quiet(struct xvm_vdev *vdev, bool on)
-{
-	struct vsock *vsock = vdev->model;
-
-	if (on)
-		vhost_stop(&vsock->vhost);
-	else
-		vhost_start(&vsock->vhost);
-}
-
-static void vsock_area_added(struct xvm_vdev *vdev, u32 area, int fd)
-{
-	struct vsock *vsock = vdev->model;
-
-	(void)area;
-	(void)fd;
-	vhost_areas(&vsock->vhost, 0);
-}
-
-static void vsock_area_gone(struct xvm_vdev *vdev, u32 area)
-{
-	struct vsock *vsock = vdev->model;
-
-	vhost_areas(&vsock->vhost, area);
-}
-
-static void vsock_destroy(struct xvm_vdev *vdev)
-{
-	struct vsock *vsock = vdev->model;
-
-	vhost_close(&vsock->vhost);
-	free(vsock);
-}
-
 static int vsock_create(struct xvm_vdev *vdev, const struct xvm_ipc_dev_add *desc, struct fdset *fds, char *why,
 			size_t why_bytes)
 {
@@ -150,11 +105,11 @@ const struct xvm_vdev_type xvm_vhost_vsock_type = {
 	.num_vqs = NUM_QUEUES,
 	.repeatable = true,
 	.create = vsock_create,
-	.destroy = vsock_destroy,
+	.destroy = vhost_dev_destroy,
 	.start = vsock_start,
 	.kick = vsock_kick,
-	.cancel = vsock_cancel,
-	.quiet = vsock_quiet,
-	.area_added = vsock_area_added,
-	.area_gone = vsock_area_gone,
+	.cancel = vhost_dev_cancel,
+	.quiet = vhost_dev_quiet,
+	.area_added = vhost_dev_area_added,
+	.area_gone = vhost_dev_area_gone,
 };
