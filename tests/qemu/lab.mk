@@ -7,7 +7,7 @@ B ?= build
 #: make demo-shell   the same machine, with a prompt in dom0
 #: make bench        side by side with stock blkfront/blkback, in one boot (BENCH_ROUNDS, BENCH_SECONDS, BENCH_TYPES)
 #: make check-deb    the Debian packages on a bare Debian dom0: install, demo, upgrade under I/O, a guest's root disk, purge
-#: make check-xen    the cases of tests/qemu/cases on a real Xen; CASES="10-io-pv ..." runs only these, CHECK_LANES=2 in two machines
+#: make check-xen    the cases of tests/qemu/cases on a real Xen; CASES="10-io-pv ..." runs only these
 #: make check-labs   the same in every lab, with one table at the end; LABS="debian13 ..." in these, CASES= as above
 #:                   Labs, for check-labs and as LAB= of the targets above: debian12, debian12-pvhdom0, debian13, debian12-arm64
 #: make flight       whole life-cycles on a real Xen, step by step; LABS=, FLIGHT_JOBS=, FLIGHT_HOST=, FLIGHT_BASE= (docs/testing.md)

@@ -1,5 +1,4 @@
 # A network device of our own: stock virtio_net in guests on one bridge, TCP both ways, queues, cable, dead workers, hotplug.
-CASE_SECONDS=80
 CASE_LIMIT=300
 CASE_RESTARTS=1
 

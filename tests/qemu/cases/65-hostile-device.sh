@@ -1,5 +1,4 @@
 # A device side that lies to the Linux module. `make check` tells the lies below, `make check-lies` all that `xvmsg-liar list` has.
-CASE_SECONDS=85
 CASE_LIMIT=$([ -z "$LAB_lies" ] && echo 240 || echo 1200)
 CASE_RESTARTS=1
 CASE_ALLOW='I/O error'	# the liar's disk; the guest says for itself what it read

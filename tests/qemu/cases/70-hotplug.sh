@@ -1,5 +1,4 @@
 # Devices come and go in a running guest: attached, used, enlarged, detached with and without asking, under I/O, from a guest that does not answer.
-CASE_SECONDS=120
 CASE_LIMIT=$((200 + ${LAB_hotplug_seconds:-45}))
 # A disk that is taken away under its writer is an I/O error, and that is the point.
 CASE_ALLOW='I/O error'
@@ -80,7 +79,7 @@ under_io()
 	in_guest hp 30 'check_sums && echo fine > /mnt/new/hotplug && sync'
 }
 
-kv() { echo "$*" >> $OUT/hotplug.kv; }
+kv() { echo "$*" >> $OUT/$CASE/hotplug.kv; }
 # One round of a device: there, used if it is the writer's, gone. Milliseconds of attach and detach together on stdout.
 one_round()
 {
@@ -105,7 +104,7 @@ rounds()
 	r_med=$(sort -n /run/lab/rounds | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }')
 	r_worst=$(sort -n /run/lab/rounds | tail -1)
 	kv "$1 $r_n $r_bad ${r_med:-0} ${r_worst:-0}"
-	cp /run/lab/rounds $OUT/70-hotplug.${1#type:}.ms
+	cp /run/lab/rounds $OUT/$CASE/${1#type:}.ms
 	echo "# $1: $r_n rounds under I/O, $r_bad failures, median $r_med ms, worst $r_worst ms"
 	[ $r_bad = 0 ] || { head -5 /run/lab/rounds.err; fail "$1: $r_bad rounds failed"; }
 }

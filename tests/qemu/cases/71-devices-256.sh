@@ -2,7 +2,7 @@
 # as the module is today, so at least 60 have their driver at once; the others are there all the same, and come and go like these.
 CASE_LIMIT=280
 more=${LAB_devices:-255}
-kv() { echo "$*" >> $OUT/hotplug.kv; }
+kv() { echo "$*" >> $OUT/$CASE/hotplug.kv; }
 count() { xvmsg list many --json | grep -c "\"state\": *\"$1\""; }
 enough_drivers() { [ $(count driver-ok) -ge ${want_drivers:-60} ]; }
 ms_each() { awk -v t=$1 -v n=$(now) -v c=$2 'BEGIN { printf "%.1f\n", (n - t) * 1000 / c }'; }
@@ -23,7 +23,6 @@ case_main()
 {
 	need_daemon
 	[ -n "$LAB_hotplug_rounds" ] || skip "make check-hotplug runs it"
-	kv "dom0 xen $(xl info | awk '$1 == "xen_version" { print $3 }')"; kv "dom0 linux $(uname -r)"
 	bad=0 area='first_area_kib=512'
 	guest_file many pv mem=512 vcpus=2 disk="$(disk_entry $(fresh many))"
 	must "guest start" guest_start many

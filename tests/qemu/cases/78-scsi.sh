@@ -1,5 +1,4 @@
 # A LIO target of dom0's kernel as a guest's SCSI disk, by vhost-scsi over mapped areas: verified I/O, a dead worker, a LUN more.
-CASE_SECONDS=60
 CASE_LIMIT=200
 CASE_RESTARTS=1
 lio=/sys/kernel/config/target

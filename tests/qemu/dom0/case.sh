@@ -42,8 +42,7 @@ io_loop_end()
 # the end if the case does not pass (job-check).
 device_row()
 {
-	[ -e $OUT/devices.kv ] || { echo "dom0 xen $(xl info | awk '$1 == "xen_version" { print $3 }')"; echo "dom0 linux $(uname -r)"; } > $OUT/devices.kv
-	printf '%s\t%s\t%s\t%s\t%s\t%s\tpass\n' "$@" >> $OUT/devices.kv
+	printf '%s\t%s\t%s\t%s\t%s\t%s\tpass\n' "$@" >> $OUT/$CASE/devices.kv
 }
 # dialect_of NAME: of the guest's newest connection.
 dialect_of() { daemon_log | sed -n "s/.*($1): bus up: dialect \([^,]*\),.*/\1/p" | tail -1; }

@@ -1,6 +1,6 @@
-# Attacks of one guest, while another does verified I/O. Sourced by the cases 6*. Writes $OUT/hostile.kv for the report:
+# Attacks of one guest, while another does verified I/O. Sourced by the cases 6*. Writes $OUT/$CASE/hostile.kv for the report:
 #   attack AGAINST NAME survived|failed TEXT, victim_io_errors N, victim_rounds N, dom0_kernel_errors N, worker_crashes N
-kv() { echo "$*" >> $OUT/hostile.kv; }
+kv() { echo "$*" >> $OUT/$CASE/hostile.kv; }
 # A case's own output is kept for later; this is for the person who waits.
 live() { say "$*" > /dev/hvc0; }
 
@@ -133,7 +133,6 @@ hostile_case()
 {
 	need_daemon
 	[ -z "$LAB_groups" ] || set -- $(echo "$LAB_groups" | tr '+' ' ')
-	kv "dom0 xen $(xl info | awk '$1 == "xen_version" { print $3 }')"; kv "dom0 linux $(uname -r)"
 	quick_connects
 	live "     xvmsgd is up again after $(now) s"
 	guests_start

@@ -73,7 +73,6 @@ liar_afterwards()
 liar_case()
 {
 	need_daemon
-	kv "dom0 xen $(xl info | awk '$1 == "xen_version" { print $3 }')"; kv "dom0 linux $(uname -r)"
 	lies_seen=0 count=0 bad=0 lc_chunk=
 	xvmsg-liar list | grep -E "^($(echo $* | tr ' ' '|')) " > /run/lab/lies
 	[ $(wc -l < /run/lab/lies) = $# ] || fail "$# lies were named, $(wc -l < /run/lab/lies) of them are known"
