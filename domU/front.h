@@ -238,7 +238,7 @@ struct xvm_dev {
 	struct vmsg_device *vm;
 	u16 num;
 	bool lost;			/* what it was given comes back as ones, and failed */
-	struct work_struct lose_work;
+	struct work_struct lose_work, gone_work;
 	struct delayed_work patience;	/* with requests outstanding while its driver lets go */
 
 	atomic_t parked;		/* its requester waits at the gate with vm->lock held */

@@ -130,6 +130,21 @@ static void lose_work(struct work_struct *work)
 	xvm_bus_lose_dev(container_of(work, struct xvm_dev, lose_work));
 }
 
+/*
+ * Has it been removed without warning, so that what it was given will not be
+ * completed? Asked outside the queue of events: that one may be in the probe of
+ * this device, which waits for just that.
+ */
+static void gone_work(struct work_struct *work)
+{
+	struct xvm_dev *xd = container_of(work, struct xvm_dev, gone_work);
+	u8 msg[VIRTIO_MSG_HDR_BYTES], answer[VIRTIO_MSG_OFFER_BYTES];
+	u32 len = xvm_msg_put_empty(msg, 0, VIRTIO_MSG_GET_DEVICE_STATUS, xd->num);
+
+	if (xvm_req_transfer(xd->conn, xd->num, true, msg, len, answer) == -ENODEV)
+		xvm_bus_lose_dev(xd);
+}
+
 static unsigned int patience_seconds = XVM_PATIENCE_SECONDS;
 module_param(patience_seconds, uint, 0444);
 MODULE_PARM_DESC(patience_seconds,
@@ -168,6 +183,7 @@ static struct xvm_dev *make_dev(struct xvm_conn *conn, u16 num)
 	xd->num = num;
 	INIT_LIST_HEAD(&xd->kick_node);
 	INIT_WORK(&xd->lose_work, lose_work);
+	INIT_WORK(&xd->gone_work, gone_work);
 	INIT_DELAYED_WORK(&xd->patience, patience_work);
 	xvm_area_init(xd);
 	dev = &xd->dev;
@@ -195,6 +211,7 @@ static void hide_dev(struct xvm_dev *xd)
 	xvm_chan_quiesce(xd->conn);
 	xvm_chan_forget_kicks(xd);
 	cancel_work_sync(&xd->lose_work);
+	cancel_work_sync(&xd->gone_work);
 }
 
 static void end_dev(struct xvm_dev *xd)
@@ -247,15 +264,6 @@ static void remove_dev(struct xvm_dev *xd)
 	end_dev(xd);
 }
 
-/* Removed without warning: what it was given will not be completed. */
-static bool is_gone(struct xvm_dev *xd)
-{
-	u8 msg[VIRTIO_MSG_HDR_BYTES], answer[VIRTIO_MSG_OFFER_BYTES];
-	u32 len = xvm_msg_put_empty(msg, 0, VIRTIO_MSG_GET_DEVICE_STATUS, xd->num);
-
-	return xvm_req_transfer(xd->conn, xd->num, true, msg, len, answer) == -ENODEV;
-}
-
 /* The number may be used again; whether the device side takes note is its business. */
 static void release_number(struct xvm_conn *conn, u16 num)
 {
@@ -267,8 +275,10 @@ static void release_number(struct xvm_conn *conn, u16 num)
 
 /* -- Events, from the ring -- */
 
+/* rx_lock is held, or the device cannot go; see hide_dev. */
 bool xvm_bus_event_device(struct xvm_conn *conn, const struct xvm_msg_event_device *m)
 {
+	struct xvm_dev *xd = xa_load(&conn->devs, m->dev_num);
 	unsigned long flags;
 
 	if (!m->dev_num ||
@@ -282,8 +292,11 @@ bool xvm_bus_event_device(struct xvm_conn *conn, const struct xvm_msg_event_devi
 		__set_bit(m->dev_num, conn->removed);
 	}
 	spin_unlock_irqrestore(&conn->events_lock, flags);
-	if (!READ_ONCE(conn->closing))
-		queue_work(conn->wq, &conn->events_work);
+	if (READ_ONCE(conn->closing))
+		return true;
+	if (xd && m->state == VIRTIO_MSG_DEVICE_REMOVED)
+		queue_work(system_unbound_wq, &xd->gone_work);
+	queue_work(conn->wq, &conn->events_work);
 	return true;
 }
 
@@ -355,8 +368,6 @@ static void events_work(struct work_struct *work)
 
 	while (!READ_ONCE(conn->closing) && (num = take_event(conn, conn->removed))) {
 		xd = xa_load(&conn->devs, num);
-		if (xd && is_gone(xd))
-			xvm_bus_lose_dev(xd);
 		if (xd)
 			remove_dev(xd);
 		release_number(conn, num);
