@@ -2,6 +2,8 @@
 # objects and everything made go under build/. `make help` lists the targets.
 
 B := build
+# One name for it: dependency files name what they are about.
+override B := $(patsubst $(CURDIR)/%,%,$(abspath $(B)))
 PREFIX ?= /usr/local
 DESTDIR ?=
 SBINDIR = $(PREFIX)/sbin

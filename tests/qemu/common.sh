@@ -1,7 +1,6 @@
 # Shared by what runs on the host: which lab, and where its things are. Sourced, bash.
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 B=${B:-build}
-make_b=$B	# as make knows it: its dependency files hold such names
 case $B in /*) ;; *) B=$top/$B ;; esac
 here=$top/tests/qemu
 die() { echo "lab: $*" >&2; exit 1; }
@@ -31,8 +30,8 @@ cc=${CC:-gcc}
 out=$B/lab/$labname/out reports=$B/report/$labname tap=$B/check/xen-$labname.tap
 [ "$labname" != debian12 ] || out=$B/lab/out reports=$B/report tap=$B/check/xen.tap
 # Objects and programs built for the lab, and the tree that they are installed in.
-objects=$lab/build make_objects=$make_b/lab/$images/build stage=$lab/stage
-[ "$images" != debian12 ] || objects=$B/lab/build make_objects=$make_b/lab/build stage=$B/stage
+objects=$lab/build stage=$lab/stage
+[ "$images" != debian12 ] || objects=$B/lab/build stage=$B/stage
 # The kernel whose headers are there, not the one this machine runs.
 kver=$(ls -d "$root"/lib/modules/*/build 2>/dev/null | sed 's,.*/lib/modules/\(.*\)/build,\1,' | sort -V | tail -1 || true)
 xen_image=$(ls "$root/boot/xen-$xen_version-$arch"* 2>/dev/null | grep -v '\.config$\|\.efi$' | head -1 || true)
