@@ -20,7 +20,7 @@
 #include "../include/xvmsg/xenbus.h"
 
 #define XVM_IPC_VERSION 6
-#define XVM_IPC_MAX_FDS 48
+#define XVM_IPC_MAX_FDS 56
 #define XVM_IPC_LOG_BYTES 200
 #define XVM_NET_MAX_PAIRS 16
 #define XVM_SCSI_MAX_QUEUES 8

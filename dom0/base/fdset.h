@@ -5,7 +5,7 @@
 
 #include <unistd.h>
 
-#define FDSET_MAX 48
+#define FDSET_MAX 56
 
 struct fdset {
 	unsigned int count;

@@ -26,7 +26,7 @@ int xvm_host_vhost_open(const char *kind, u32 queues, struct fdset *fds, char *w
 	if (fd < 0)
 		return fd;
 	fds->fd[fds->count++] = fd;
-	for (i = 0; i < 2 * queues; i++) {	/* kick and call */
+	for (i = 0; i < 1 + 2 * queues; i++) {	/* errors, and of each kick and call */
 		fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 		if (fd < 0)
 			return xvm_refuse(why, -errno, "no eventfd to be had: %s", strerror(errno));

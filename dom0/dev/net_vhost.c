@@ -44,6 +44,7 @@ int net_vhost_open(struct net *net, struct fdset *fds, u32 at, char *why, size_t
 		vhost->first = 2 * i;
 		vhost->count = vhost->needed = 2;
 		vhost->run = run;
+		vhost->err_is_end = true;
 		err = vhost_open(vhost, net->vdev, fds, at + i * VHOST_FDS(2), why, why_bytes);
 		without |= net->vdev->without;
 	}

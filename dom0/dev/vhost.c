@@ -61,10 +61,37 @@ static void poll_call(struct vhost_queue *q)
 		xvm_vdev_broken(q->vhost->vdev, "no room to wait for the kernel's part");
 }
 
+static void failed(struct xvm_aio_req *req, int result)
+{
+	struct vhost *vhost = CONTAINER(req, struct vhost, err_poll);
+	struct xvm_vdev *vdev = vhost->vdev;
+	u64 count;
+
+	vhost->err_polled = false;
+	/* One that was said before the last stop is of queues that are no more. */
+	if (result > 0 && read(vhost->err, &count, sizeof(count)) == sizeof(count) && vhost->running)
+		xvm_vdev_broken(vdev, "the kernel's part cannot read a queue, or a buffer in it");
+	xvm_vdev_release(vdev);
+}
+
+static void poll_err(struct vhost *vhost)
+{
+	if (vhost->err_polled || !vhost->err_is_end)
+		return;
+	vhost->err_poll.done = failed;
+	vhost->err_polled = !xvm_aio_poll(vhost->vdev->aio, &vhost->err_poll, vhost->err, POLLIN);
+	if (vhost->err_polled)
+		xvm_vdev_hold(vhost->vdev);
+	else
+		xvm_vdev_broken(vhost->vdev, "no room to wait for the kernel's part");
+}
+
 void vhost_leave(struct vhost *vhost)
 {
 	u32 i;
 
+	if (vhost->err_polled)
+		xvm_aio_poll_end(vhost->vdev->aio, &vhost->err_poll);
 	for (i = 0; i < vhost->count; i++)
 		if (vhost->queue[i].polled)
 			xvm_aio_poll_end(vhost->vdev->aio, &vhost->queue[i].poll);
@@ -133,7 +160,7 @@ static int set_queue(const struct vhost *vhost, u32 i)
 		.avail_user_addr = (uintptr_t)q->vq->avail,
 		.used_user_addr = (uintptr_t)q->vq->used,
 	};
-	struct vhost_vring_file kick = { i, q->kick }, call = { i, q->call };
+	struct vhost_vring_file kick = { i, q->kick }, call = { i, q->call }, bad = { i, vhost->err };
 	int err = ask(vhost, VHOST_SET_VRING_NUM, &num);
 
 	if (!err)
@@ -142,7 +169,9 @@ static int set_queue(const struct vhost *vhost, u32 i)
 		err = ask(vhost, VHOST_SET_VRING_ADDR, &addr);
 	if (!err)
 		err = ask(vhost, VHOST_SET_VRING_KICK, &kick);
-	return err ? err : ask(vhost, VHOST_SET_VRING_CALL, &call);
+	if (!err)
+		err = ask(vhost, VHOST_SET_VRING_CALL, &call);
+	return err || !vhost->err_is_end ? err : ask(vhost, VHOST_SET_VRING_ERR, &bad);
 }
 
 static bool is_there(const struct vhost_queue *q)
@@ -192,6 +221,7 @@ void vhost_start(struct vhost *vhost)
 		return;
 	}
 	vhost->running = true;
+	poll_err(vhost);
 	for (i = 0; i < vhost->count; i++) {
 		if (!vhost->queue[i].served)
 			continue;
@@ -250,6 +280,7 @@ void vhost_close(struct vhost *vhost)
 		close_fd(&vhost->queue[i].kick);
 		close_fd(&vhost->queue[i].call);
 	}
+	close_fd(&vhost->err);
 	close_fd(&vhost->fd);
 }
 
@@ -259,13 +290,14 @@ static bool take_fds(struct vhost *vhost, struct fdset *fds, u32 at)
 	u32 i;
 
 	vhost->fd = fdset_take(fds, at);
-	all = vhost->fd >= 0;
+	vhost->err = fdset_take(fds, at + 1);
+	all = vhost->fd >= 0 && vhost->err >= 0;
 	for (i = 0; i < vhost->count; i++) {
 		vhost->queue[i].vhost = vhost;
 		vhost->queue[i].vq = &vhost->vdev->vq[vhost->first + i];
 		vhost->queue[i].vq->outside = true;
-		vhost->queue[i].kick = fdset_take(fds, at + 1 + 2 * i);
-		vhost->queue[i].call = fdset_take(fds, at + 2 + 2 * i);
+		vhost->queue[i].kick = fdset_take(fds, at + 2 + 2 * i);
+		vhost->queue[i].call = fdset_take(fds, at + 3 + 2 * i);
 		all = all && vhost->queue[i].kick >= 0 && vhost->queue[i].call >= 0;
 	}
 	return all;

@@ -6,7 +6,8 @@
  * beyond that is its own file's (vhost_vsock.c, vhost_scsi.c, net_vhost.c).
  *
  * Trust: the kernel checks each address against the table of areas it was given
- * and reads the rings as hostile. No request of ours reaches memory of anybody else: what
+ * and reads the rings as hostile; one that it cannot read it leaves alone from then
+ * on, and the device needs a reset. No request of ours reaches memory of anybody else: what
  * it is given are addresses of this process.
  */
 #ifndef XVM_DOM0_DEV_VHOST_H
@@ -39,20 +40,24 @@ struct vhost_queue {
 struct vhost {
 	struct xvm_vdev *vdev;
 	int fd;
+	int err;		/* where the kernel says that it gave a queue up */
+	struct xvm_aio_req err_poll;
+	bool err_polled;
 	u64 features;		/* what this kernel can do, within what we let pass */
 	bool running;
 	/* Set before vhost_open. A device may have several, each with queues of its own. */
 	u32 first, count;	/* so many of the device's queues, from this one on */
 	u32 needed;		/* of these the first so many must be there before it begins */
+	bool err_is_end;	/* what this kind calls an error of a queue is the queue's end */
 	/* The kind's own way to begin and end; 0 or negative errno. */
 	int (*run)(struct vhost *vhost, bool on);
 	struct vhost_queue queue[VHOST_MAX_QUEUES];
 };
 
-#define VHOST_FDS(queues) (1 + 2 * (queues))
+#define VHOST_FDS(queues) (2 + 2 * (queues))
 
 /*
- * Takes descriptors, from number at on: /dev/vhost-*, then an eventfd to kick and one to call for each
+ * Takes descriptors, from number at on: /dev/vhost-*, an eventfd for errors, then one to kick and one to call for each
  * queue. Sets the vdev's transport features, and its queues outside. 0, or negative errno with a line in why.
  */
 int vhost_open(struct vhost *vhost, struct xvm_vdev *vdev, struct fdset *fds, u32 at, char *why, size_t why_bytes);

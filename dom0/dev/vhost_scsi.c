@@ -110,6 +110,7 @@ static int scsi_create(struct xvm_vdev *vdev, const struct xvm_ipc_dev_add *desc
 	vdev->num_vqs = scsi->vhost.count = REQUEST_QUEUE + queues;
 	scsi->vhost.needed = REQUEST_QUEUE + 1;	/* a driver with few processors does without the rest */
 	scsi->vhost.run = scsi_run;
+	/* Not err_is_end: a command for a target that does not exist is an error of the queue there, and a driver's scan sends many. */
 	err = vhost_open(&scsi->vhost, vdev, fds, 0, why, why_bytes);
 	if (err) {
 		free(scsi);

@@ -84,6 +84,7 @@ static int vsock_create(struct xvm_vdev *vdev, const struct xvm_ipc_dev_add *des
 	}
 	vsock->vhost.count = vsock->vhost.needed = EVENT_QUEUE;
 	vsock->vhost.run = vsock_run;
+	vsock->vhost.err_is_end = true;
 	err = vhost_open(&vsock->vhost, vdev, fds, 0, why, why_bytes);
 	if (err) {
 		free(vsock);

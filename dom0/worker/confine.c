@@ -154,7 +154,7 @@ static const unsigned int vhost_requests[] = {
 	VHOST_SET_MEM_TABLE,	/* areas, by their addresses here */
 	VHOST_SET_VRING_NUM, VHOST_SET_VRING_BASE, VHOST_SET_VRING_ADDR,	/* a queue, in them */
 	VHOST_GET_VRING_BASE,	/* where it stopped */
-	VHOST_SET_VRING_KICK, VHOST_SET_VRING_CALL,	/* eventfds; any other descriptor is refused */
+	VHOST_SET_VRING_KICK, VHOST_SET_VRING_CALL, VHOST_SET_VRING_ERR,	/* eventfds; any other descriptor is refused */
 	VHOST_VSOCK_SET_RUNNING,
 	VHOST_NET_SET_BACKEND,	/* a tap, or a socket of packets, which the worker can neither make nor find */
 };

@@ -103,7 +103,7 @@ static void add_device(void)
 	memcpy(desc.net.mac, request.net.mac, sizeof(desc.net.mac));
 	assert_int_equal(host(XVM_NET_OPEN, &fds), 0);
 	assert_int_equal(fds.count, 1);
-	while (by_vhost && fds.count < 6)	/* the first stands for /dev/vhost-net */
+	while (by_vhost && fds.count < 7)	/* the first stands for /dev/vhost-net */
 		fds.fd[fds.count++] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	rig_add_fds(&rig, &desc, &fds);
 	fdset_close(&fds);

@@ -47,7 +47,7 @@ static void add_scsi(const char *wwpn)
 	};
 	struct fdset fds = { 0 };
 
-	while (fds.count < 1 + 2 * QUEUES)
+	while (fds.count < 2 + 2 * QUEUES)
 		fds.fd[fds.count++] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	rig_add_fds(&rig, &add, &fds);
 	fdset_close(&fds);

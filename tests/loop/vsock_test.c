@@ -45,7 +45,7 @@ static void add_vsock(void)
 	};
 	struct fdset fds = { 0 };
 
-	while (fds.count < 5)
+	while (fds.count < 6)
 		fds.fd[fds.count++] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	rig_add_fds(&rig, &add, &fds);
 	fdset_close(&fds);
@@ -251,12 +251,33 @@ static void test_one_queue_again(void **state)
 	echo_some(4);
 }
 
+/* A ring that the kernel's part gives up costs the device, which a reset brings back. */
+static void test_broken_ring(void **state)
+{
+	u32 i;
+
+	(void)state;
+	for (i = 0; i < 3; i++) {
+		up();
+		echo_some(3);
+		drv_vq_put_avail(&vq[1], SIZE + (u16)i);
+		drv_vq_force_kick(&vq[1]);
+		DRV_UNTIL(&drv, drv.config[DEV].device_status & XVM_S_NEEDS_RESET);
+		assert_int_equal(rig.state[DEV], XVM_DEV_BROKEN);
+		drv.config[DEV].device_status = 0;
+		assert_int_equal(drv_set_status(&drv, DEV, 0), 0);
+	}
+	up();
+	echo_some(3);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, start, stop)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(test_echo), CASE(test_areas), CASE(test_reset), CASE(test_quiesce), CASE(test_killed),
+		CASE(test_broken_ring),
 	};
 	/* The other dialect has it only with a feature that this device has not. */
 	const struct CMUnitTest pr28[] = { CASE(test_one_queue_again) };

@@ -30,7 +30,8 @@ static struct {
 		struct vring_desc *desc;
 		struct vring_avail *avail;
 		struct vring_used *used;
-		int kick, call;
+		int kick, call, err;	/* err 0: nobody wants to know */
+		bool dead;
 	} ring[RINGS];
 	void (*serve)(void);
 	int backend[2];			/* net: a tap, or -1 */
@@ -54,9 +55,17 @@ static void *translate(unsigned long long addr, unsigned long long len)
 	return NULL;
 }
 
-static bool has_next(const struct ring *r)
+/* A head that no descriptor has is the end of the ring, as in Linux. */
+static bool has_next(struct ring *r)
 {
-	return __atomic_load_n(&r->avail->idx, __ATOMIC_ACQUIRE) != r->next;
+	unsigned long long one = 1;
+
+	if (r->dead || __atomic_load_n(&r->avail->idx, __ATOMIC_ACQUIRE) == r->next)
+		return false;
+	r->dead = r->avail->ring[r->next % r->num] >= r->num;
+	if (r->dead && r->err && write(r->err, &one, sizeof(one)) != sizeof(one))
+		abort();
+	return !r->dead;
 }
 
 /* Copies a chain's bytes out of or into packet; how many. */
@@ -225,6 +234,7 @@ static int set_ring(unsigned long request, void *arg)
 	switch (request) {
 	case VHOST_SET_VRING_NUM:
 		r->num = state->num;
+		r->dead = false;
 		return r->num && !(r->num & (r->num - 1)) ? 0 : -EINVAL;
 	case VHOST_SET_VRING_BASE:
 		r->next = (unsigned short)state->num;
@@ -236,6 +246,9 @@ static int set_ring(unsigned long request, void *arg)
 		return 0;
 	case VHOST_SET_VRING_KICK:
 		r->kick = file->fd;
+		return 0;
+	case VHOST_SET_VRING_ERR:
+		r->err = file->fd;
 		return 0;
 	default:
 		r->call = file->fd;
@@ -280,6 +293,7 @@ static int fake_ioctl(int fd, unsigned long request, void *arg)
 	case VHOST_SET_VRING_ADDR:
 	case VHOST_SET_VRING_KICK:
 	case VHOST_SET_VRING_CALL:
+	case VHOST_SET_VRING_ERR:
 		return set_ring(request, arg);
 	default:
 		return -ENOTTY;

@@ -15,9 +15,8 @@ serve()
 stop_server() { kill $server 2>/dev/null; wait $server 2>/dev/null; rm -f $sock; }
 state() { xvmsg show vf far 2>/dev/null | awk '$1 == "state" { print $2 }'; }
 is_state() { [ "$(state)" = $1 ]; }
-# Bytes that the device has moved, as its worker counts them; the dialect of the guest's connection.
+# Bytes that the device has moved, as its worker counts them.
 moved() { xvmsg stat vf > /dev/null; xvmsg show vf far --json | tr ',{}' '\n\n\n' | awk -F: '/"io_bytes_(read|written)"/ { n += $2 } END { printf "%d\n", n }'; }
-dialect() { daemon_log | sed -n 's/.*(vf): bus up: dialect \([a-z0-9]*\),.*/\1/p' | tail -n 1; }
 far_gone() { ! xvmsg show vf far >/dev/null 2>&1; }
 
 # verified HOW WORD...: the disk's files by their sums, new data there and back, and what is on the image afterwards.
@@ -33,7 +32,7 @@ verified()
 	must "detach, $vd_how" xvmsg detach vf far --wait=20
 	stop_server
 	fsck_clean $img
-	device_row vfio-user "xvm-vfio-server, disk, $vd_how" ${type:-pv} $(dialect) "sums of the image's files read, 1 MiB written and read back, fsck" $vd_bytes
+	device_row vfio-user "xvm-vfio-server, disk, $vd_how" pv "$(dialect_of vf)" "sums of the image's files read, 1 MiB written and read back, fsck" $vd_bytes
 }
 
 entropy()
@@ -44,7 +43,7 @@ entropy()
 	vd_bytes=$(moved)
 	must "detach entropy" xvmsg detach vf far --wait=20
 	stop_server
-	device_row vfio-user "xvm-vfio-server, entropy, data by messages" ${type:-pv} $(dialect) "two blocks read that differ" $vd_bytes
+	device_row vfio-user "xvm-vfio-server, entropy, data by messages" pv "$(dialect_of vf)" "two blocks read that differ" $vd_bytes
 }
 
 dies_under_io()
@@ -80,7 +79,7 @@ case_main()
 {
 	need_daemon
 	cp $IMG/small.img $img
-	guest_file vf ${type:-pv} disk="$(disk_entry $(fresh vf))"
+	guest_file vf pv disk="$(disk_entry $(fresh vf))"
 	must "guest start" guest_start vf
 	in_guest vf 30 'mount_disk && check_sums'
 	bad_input

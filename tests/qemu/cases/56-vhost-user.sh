@@ -1,7 +1,6 @@
 # A disk of qemu-storage-daemon's, in xl's disk list, and a directory of virtiofsd's, attached: Debian's unmodified servers, stock drivers.
 CASE_LIMIT=240
-dir=/data/servers
-run="$dir/ld.so --library-path $dir $dir"
+. $LAB/servers.sh
 # copies WHAT: requests of the guest's, and copies of requests, since the last call.
 copies()
 {
@@ -13,32 +12,28 @@ copies()
 # found FLAGS: a disk of a server that we did not start.
 found()
 {
-	rm -f /run/lab/far.sock
-	$run/qemu-storage-daemon --blockdev driver=file,node-name=d,filename=$IMG/case-far.img --export type=vhost-user-blk,id=e,node-name=d,writable=on,addr.type=unix,addr.path=/run/lab/far.sock &
-	far=$!
-	must "a socket" wait_until 20 test -S /run/lab/far.sock
+	disk_server $IMG/case-far.img /run/lab/far.sock
 	must "attach" xvmsg attach vu type=vhost-user,device=disk,name=far$1,socket=/run/lab/far.sock --wait=30
 	in_guest vu 30 'wait_until 10 [ -b /dev/vdc ] && dd if=/dev/urandom of=/run/p bs=64k count=8 2>/dev/null && dd if=/run/p of=/dev/vdc bs=64k oflag=direct 2>/dev/null'
 	copies "a disk attached${1:+, }$1" > /dev/null
 	in_guest vu 30 'n=64; while [ $n -gt 0 ]; do dd if=/dev/vdc of=/run/q bs=8k count=64 iflag=direct 2>/dev/null; n=$((n - 16)); done; cmp /run/p /run/q'
 	copies "256 reads of a server that was found$1"
 	must "detach" xvmsg detach vu far --wait=20
-	kill $far; wait $far 2>/dev/null
+	kill $disk_server; wait $disk_server 2>/dev/null
 }
 starts() { daemon_log | grep -c 'server .* is process'; }
-spoken() { daemon_log | sed -n 's/.*(vu): bus up: dialect \([a-z0-9]*\),.*/\1/p' | tail -1; }
 # What runs is the loader; before the directory comes, the disk's server alone.
 case_main()
 {
 	need_daemon
-	[ -x $dir/qemu-storage-daemon ] && [ -x $dir/virtiofsd ] || skip "this lab has no qemu-system-common"
+	need_servers
 	img=$(fresh vu)
 	mkdir -p /etc/xen-virtio-msg/devices /data/share/deep
 	cp $dir/virtiofsd /data/share/deep/; sha256sum < $dir/virtiofsd > /data/share/sum
 	cat > /etc/xen-virtio-msg/devices/vu-disk <<END
 type=vhost-user
 device=disk
-server=$run/qemu-storage-daemon --blockdev driver=file,node-name=d,filename=$img --export type=vhost-user-blk,id=e,node-name=d,writable=on,addr.type=fd,addr.str=%fd
+server=$(disk_command $img addr.type=fd,addr.str=%fd)
 END
 	guest_file vu pv disk="$(disk_entry /etc/xen-virtio-msg/devices/vu-disk)" disk="$(disk_entry $IMG/tools.img ro xvdb)"
 	must "guest start" guest_start vu
@@ -68,12 +63,12 @@ END
 	in_guest vu 40 'dd if=/dev/urandom of=/run/s/new bs=64k count=16 && sha256sum < /run/s/new > /run/s/new.sum && ls -lR /run/s && umount /run/s'
 	sha256sum < /data/share/new | cmp - /data/share/new.sum || fail "what the guest wrote is not what is there"
 	echo "# $(($(stat -c %s $dir/virtiofsd) + 1048576)) bytes through virtiofsd"
-	device_row vhost-user "virtiofsd, fs" pv $(spoken) "a program read and its sum compared, 1 MiB written and found in dom0" $(($(stat -c %s $dir/virtiofsd) + 1048576))
+	device_row vhost-user "virtiofsd, fs" pv "$(dialect_of vu)" "a program read and its sum compared, 1 MiB written and found in dom0" $(($(stat -c %s $dir/virtiofsd) + 1048576))
 	must "detach" xvmsg detach vu share
 	io_loop_end vu
 	in_guest vu 20 'umount /mnt && umount /run/t'
 	must "power off" guest_off vu
 	fsck_clean $img
-	device_row vhost-user "qemu-storage-daemon, disk" pv $(spoken) "fio with verification while the server is killed twice, sums, fsck" 3145728
+	device_row vhost-user "qemu-storage-daemon, disk" pv "$(dialect_of vu)" "fio with verification while the server is killed twice, sums, fsck" 3145728
 	wait_until 5 sh -c '! pidof ld.so' || fail "a server outlived its guest"
 }

@@ -1,37 +1,7 @@
 # A LIO target of dom0's kernel as a guest's SCSI disk, by vhost-scsi over mapped areas: verified I/O, a dead worker, a LUN more.
 CASE_LIMIT=200
 CASE_RESTARTS=1
-lio=/sys/kernel/config/target
-wwpn=naa.5001405000000078
-tpg=$lio/vhost/$wwpn/tpgt_1
-
-# backstore NAME FILE: a file as a store of LIO's.
-backstore()
-{
-	mkdir -p $lio/core/fileio_0/$1 || fail "no store $1"
-	echo fd_dev_name=$2,fd_dev_size=$(stat -c %s $2),fd_buffered_io=1 > $lio/core/fileio_0/$1/control
-	echo 1 > $lio/core/fileio_0/$1/enable
-}
-
-# lun NUMBER STORE
-lun() { mkdir -p $tpg/lun/lun_$1 && ln -s $lio/core/fileio_0/$2 $tpg/lun/lun_$1/store || fail "no LUN $1"; }
-
-target_up()
-{
-	modprobe -a vhost_scsi target_core_file || skip "dom0's kernel has no vhost_scsi"
-	grep -q " /sys/kernel/config " /proc/mounts || mount -t configfs configfs /sys/kernel/config || fail "no configfs"
-	mkdir -p $tpg || fail "no target"
-	backstore s0 $(fresh scsi)
-	lun 0 s0
-	echo naa.5001405000000079 > $tpg/nexus || fail "no nexus"
-}
-
-target_down()
-{
-	rm $tpg/lun/lun_0/store $tpg/lun/lun_1/store
-	echo NULL > $tpg/nexus || fail "the target is still in use"
-	rmdir $tpg/lun/lun_0 $tpg/lun/lun_1 $tpg $lio/vhost/$wwpn $lio/core/fileio_0/s0 $lio/core/fileio_0/s1 || fail "the target is still in use"
-}
+. $LAB/lio.sh
 
 refused()
 {
@@ -43,7 +13,7 @@ case_main()
 {
 	need_daemon
 	set -- $(guest_types)
-	target_up
+	target_up scsi
 	guest_file sg $1 disk="$(disk_entry $IMG/tools.img ro xvda)"
 	must "guest start" guest_start sg
 	refused type=scsi,wwpn=naa.1 'no target naa.1 in'
@@ -65,7 +35,7 @@ case_main()
 	must "detach" xvmsg detach sg scsi0 --wait=20
 	in_guest sg 20 'wait_until 10 [ ! -b /dev/sda ]'
 	must "power off" guest_off sg
-	target_down
+	target_down 0 1
 	fsck_clean $IMG/case-scsi.img
 	device_row scsi vhost-scsi $1 "$(dialect_of sg)" "ext4 on a LIO target by checksum, fio with verification over a dead worker, a LUN more while it ran" $((6 << 20))
 }
