@@ -641,6 +641,7 @@ int xvm_guests_start(struct xvm_daemon *daemon)
 	xvm_store_path(path, "/local/domain/%u/backend/" XVM_XENBUS_KIND, daemon->own_domid);
 	store->ops->list(store, XVM_STORE_NO_TXN, path, sweep_bus, daemon);
 	xvm_keep_sweep(daemon);
+	xvm_record_sweep(daemon);
 	if (!daemon->own_domid)
 		xvm_net_taps(daemon->options.uid_base, sweep_tap, daemon);
 	nodes_dir(daemon, XVM_NODE_DISK, path);

@@ -237,6 +237,24 @@ void xvm_record_end(struct xvm_guest *guest)
 
 /* ---- about all of them ---- */
 
+/* A domain that went while no daemon ran; what is not named by us is not ours. */
+void xvm_record_sweep(const struct xvm_daemon *daemon)
+{
+	struct dirent *entry;
+	char path[PATH_BYTES];
+	DIR *dir;
+	u32 domid;
+
+	snprintf(path, sizeof(path), "%s/guests", daemon->options.run_dir);
+	dir = opendir(path);
+	while (dir && (entry = readdir(dir)))
+		if (!xvm_parse_u32(entry->d_name, strlen(entry->d_name), 0x7fef, &domid) &&
+		    !xvm_domain_alive(daemon, domid))
+			unlinkat(dirfd(dir), entry->d_name, 0);
+	if (dir)
+		closedir(dir);
+}
+
 static struct json_object *describe_record(const char *uuid, char *text)
 {
 	struct json_object *json = json_object_new_object(), *devices = json_object_new_array();

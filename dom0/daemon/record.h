@@ -20,6 +20,8 @@ void xvm_record_read(struct xvm_guest *guest);
 int xvm_record_write(struct xvm_guest *guest, char why[XVM_WHY_BYTES]);
 /* The domain is gone; the persistent record stays. */
 void xvm_record_end(struct xvm_guest *guest);
+/* At the start: takes away what is of domains that are gone. */
+void xvm_record_sweep(const struct xvm_daemon *daemon);
 /* All persistent records: a JSON array of uuid, name, devices. */
 struct json_object *xvm_record_list(struct xvm_daemon *daemon);
 /* Removes the persistent record of this UUID. Returns 0 or negative errno. */

@@ -747,6 +747,21 @@ static void test_keep_over_daemon(void **state)
 	nothing_left(GOOD);
 }
 
+static bool kept(const char *name)
+{
+	return !access(P("%s/%s", records, name), F_OK);
+}
+
+static void record_of(const char *name)
+{
+	FILE *file;
+
+	mkdir(P("%s/guests", records), 0700);
+	file = fopen(P("%s/%s", records, name), "w");
+	assert_non_null(file);
+	fclose(file);
+}
+
 /* libxl knows nothing of the bus: what it leaves of a guest that goes while no daemon runs is ours to remove. */
 static void test_guest_goes_without_daemon(void **state)
 {
@@ -763,9 +778,15 @@ static void test_guest_goes_without_daemon(void **state)
 	fake_store_del(d.store, "/local/domain/0/backend/virtio_disk");
 	fake_store_del(d.store, P("/local/domain/%d", GOOD));
 	assert_true(is(P(BUS "/state", GOOD), "6"));
+	fake_store_set_alive(d.store, GOOD, false);
+	record_of("guests/notes");
+	record_of(P("guests/%d", GOOD));
+	record_of(P("guests/%d", GOOD + 1));
 	daemon_start();
 	let_run(20);
 	assert_int_equal(fake_store_count(d.store, "/local/domain/0/backend"), 1);
+	assert_true(kept("guests/notes") && kept(P("guests/%d", GOOD + 1)));
+	assert_false(kept(P("guests/%d", GOOD)));
 }
 
 /* ---- traces ---- */
@@ -985,11 +1006,6 @@ static struct xvm_disk *own(struct xvm_guest *guest, const char *text, bool pers
 static struct xvm_disk *own_disk(struct xvm_guest *guest, bool persist)
 {
 	return own(guest, P("type=disk,vdev=xvdb,path=%s", image), persist);
-}
-
-static bool kept(const char *name)
-{
-	return !access(P("%s/%s", records, name), F_OK);
 }
 
 static bool no_guest_left(void)
