@@ -16,6 +16,9 @@ disk_entry()
 on_arm() { [ "$(uname -m)" = aarch64 ]; }
 guest_types() { on_arm && echo pvh || echo pv pvh; }
 
+# Processors for a guest that is to have several: the emulated processor loses a PVH guest of two too often.
+several() { [ $1 = pvh ] && ! on_arm && echo 1 || echo 2; }
+
 # guest_file NAME TYPE(pv|pvh) [vcpus=N] [mem=MB] [job=NAME] [extra=ARGS] [on_reboot=WHAT] [disk=ENTRY]...
 guest_file()
 {

@@ -38,8 +38,7 @@ vs_kill()
 vsock_case()
 {
 	modprobe vhost_vsock || skip "dom0's kernel has no vhost_vsock"
-	# The emulated processor loses a PVH guest of two processors too often.
-	guest_file vs $1 vcpus=$([ $1 = pvh ] && echo 1 || echo 2)
+	guest_file vs $1 vcpus=$(several $1)
 	must "guest start" guest_start vs
 	must "attach" xvmsg attach vs type=vsock,name=vs
 	xvmsg attach vs type=vsock,cid=$(xvmsg show vs vs | awk '$1 == "cid" { print $2 }') > /run/lab/vs.why 2>&1 && fail "the same cid twice"
