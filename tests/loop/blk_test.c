@@ -42,7 +42,7 @@ static void add_disk(u16 num, u32 flags)
 
 	rig_add_blk(&rig, num, fd, IMAGE_BYTES, flags);
 	close(fd);
-	DRV_UNTIL(&drv, drv.device_state[num] == VIRTIO_MSG_DEVICE_READY);
+	drv_wait_ready(&drv, num);
 }
 
 static int start(void **state)
@@ -150,7 +150,7 @@ static void test_random_io_direct(void **state)
 		test_skip("no O_DIRECT on this file system");
 	rig_add_blk(&rig, 1, fd, IMAGE_BYTES, XVM_DEV_DIRECT);
 	close(fd);
-	DRV_UNTIL(&drv, drv.device_state[1] == VIRTIO_MSG_DEVICE_READY);
+	drv_wait_ready(&drv, 1);
 	random_io(ALL_FEATURES, 1000);
 }
 
@@ -249,8 +249,7 @@ static void test_area_del_under_io(void **state)
 	drv_blk_start(&blk, &drv, 1, 1, ALL_FEATURES);
 	assert_int_equal(drv_area_del(&drv, 1), XVM_STATUS_BUSY);
 	for (round = 0; round < 8; round++) {
-		rig_area_new(&rig, 10 + round, 16);
-		assert_int_equal(drv_area_add(&drv, 10 + round, 1, 16), XVM_STATUS_OK);
+		drv_area_new(&drv, 10 + round, 1, 16);
 		fill(VIRTIO_BLK_T_IN);
 		/* Requests that are under way end, those that come meanwhile wait, none is lost. */
 		assert_int_equal(drv_area_del(&drv, 10 + round), XVM_STATUS_OK);
@@ -327,8 +326,7 @@ static void test_rng(void **state)
 
 	(void)state;
 	rig_add_rng(&rig, 3);
-	base = rig_area_new(&rig, 9, 64);
-	assert_int_equal(drv_area_add(&drv, 9, 3, 64), XVM_STATUS_OK);
+	base = drv_area_new(&drv, 9, 3, 64);
 	drv_negotiate(&drv, 3, ALL_FEATURES);
 	drv_vq_setup(&vq, &drv, 3, 0, 8, 9, 0, true);
 	drv_set_status(&drv, 3, 15);

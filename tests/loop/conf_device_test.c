@@ -34,7 +34,7 @@ static void add_toy(u16 num)
 	struct xvm_ipc_dev_add desc = { .num = num, .device_id = TOY_ID };
 
 	rig_add(&rig, &desc, -1);
-	DRV_UNTIL(&drv, drv.device_state[num] == VIRTIO_MSG_DEVICE_READY);
+	drv_wait_ready(&drv, num);
 }
 
 static int start_with(u32 max_message)
@@ -122,8 +122,7 @@ static void queue_at(struct drv_vq *vq, u16 index)
 
 static void set_up(struct drv_vq *vq)
 {
-	rig_area_new(&rig, AREA, PAGES);
-	assert_int_equal(drv_area_add(&drv, AREA, NUM, PAGES), XVM_STATUS_OK);
+	drv_area_new(&drv, AREA, NUM, PAGES);
 	drv_negotiate(&drv, NUM, NEEDED | XVM_F_EVENT_IDX | XVM_F_RING_RESET);
 	queue_at(vq, 0);
 }
@@ -379,8 +378,7 @@ static void test_news_survive_reset(void **state)
 	struct drv_vq vq;
 
 	(void)state;
-	rig_area_new(&rig, AREA, PAGES);
-	assert_int_equal(drv_area_add(&drv, AREA, NUM, PAGES), XVM_STATUS_OK);
+	drv_area_new(&drv, AREA, NUM, PAGES);
 	drv_negotiate(&drv, NUM, NEEDED);
 	drv_vq_setup(&vq, &drv, NUM, 0, TOY_QUEUE_SIZE, AREA, 0, false);
 	drv_set_status(&drv, NUM, STATUS_RUNNING);

@@ -31,7 +31,7 @@ static int start_with(u32 max_message)
 	tap_start(max_message, XVM_DEFAULT_CREDITS);
 	drv_start_with(&drv, &rig, XVM_DEFAULT_RING_ORDER, max_message, XVM_DEFAULT_CREDITS);
 	rig_add(&rig, &desc, -1);
-	DRV_UNTIL(&drv, drv.device_state[NUM] == VIRTIO_MSG_DEVICE_READY);
+	drv_wait_ready(&drv, NUM);
 	drv_life_probe(&life, &drv, NUM, AREA, PAGES);
 	return 0;
 }

@@ -221,9 +221,8 @@ static int start_with(u32 max_message)
 	tap_start(max_message, XVM_DEFAULT_CREDITS);
 	drv_start_with(&drv, &rig, XVM_DEFAULT_RING_ORDER, max_message, XVM_DEFAULT_CREDITS);
 	rig_add(&rig, &desc, -1);
-	DRV_UNTIL(&drv, drv.device_state[NUM] == VIRTIO_MSG_DEVICE_READY);
-	rig_area_new(&rig, AREA, PAGES);
-	assert_int_equal(drv_area_add(&drv, AREA, NUM, PAGES), XVM_STATUS_OK);
+	drv_wait_ready(&drv, NUM);
+	drv_area_new(&drv, AREA, NUM, PAGES);
 	vm = vmsg_device_alloc(&bus_ops, &parent, NUM, max_message);
 	assert_non_null(vm);
 	vm->dialect = rig_dialect;

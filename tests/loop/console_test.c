@@ -75,9 +75,8 @@ static int start_with(u32 n)
 	rig_keep_new();
 	drv_start(&drv, &rig);
 	add_console();
-	DRV_UNTIL(&drv, drv.device_state[DEV] == VIRTIO_MSG_DEVICE_READY);
-	base = rig_area_new(&rig, AREA, PAGES);
-	assert_int_equal(drv_area_add(&drv, AREA, DEV, PAGES), XVM_STATUS_OK);
+	drv_wait_ready(&drv, DEV);
+	base = drv_area_new(&drv, AREA, DEV, PAGES);
 	return 0;
 }
 
@@ -316,21 +315,28 @@ static void ctl_expect(u32 id, u16 event, const void *more, u32 bytes)
 	ctl_offer(ctl_slot[head]);
 }
 
-static void ports_up(void)
+/* The driver is told of two ports, and takes the first. */
+static void expect_ports(void)
 {
 	static const u8 window[4] = { 80, 0, 25, 0 };
-	u32 i;
 
-	up(ALL_FEATURES);
-	for (i = 0; i < SLOTS; i++)
-		ctl_offer(i);
-	ctl_send(~0u, VIRTIO_CONSOLE_DEVICE_READY, 1);
 	ctl_expect(0, VIRTIO_CONSOLE_PORT_ADD, NULL, 0);
 	ctl_expect(1, VIRTIO_CONSOLE_PORT_ADD, NULL, 0);
 	ctl_send(0, VIRTIO_CONSOLE_PORT_READY, 1);
 	ctl_expect(0, VIRTIO_CONSOLE_CONSOLE_PORT, NULL, 0);
 	ctl_expect(0, VIRTIO_CONSOLE_RESIZE, window, 4);
 	ctl_expect(0, VIRTIO_CONSOLE_PORT_OPEN, NULL, 0);
+}
+
+static void ports_up(void)
+{
+	u32 i;
+
+	up(ALL_FEATURES);
+	for (i = 0; i < SLOTS; i++)
+		ctl_offer(i);
+	ctl_send(~0u, VIRTIO_CONSOLE_DEVICE_READY, 1);
+	expect_ports();
 	ctl_send(1, VIRTIO_CONSOLE_PORT_READY, 1);
 	ctl_expect(1, VIRTIO_CONSOLE_PORT_NAME, "agent", 5);
 	ctl_expect(1, VIRTIO_CONSOLE_PORT_OPEN, NULL, 0);
@@ -479,9 +485,8 @@ static void test_reset(void **state)
 /* The worker is killed; the next one has the same ptys, and the driver's ports are added again. */
 static void test_killed(void **state)
 {
-	static const u8 window[4] = { 80, 0, 25, 0 };
 	u8 got[16];
-	u32 i;
+	u32 len;
 
 	(void)state;
 	ports_up();
@@ -492,20 +497,8 @@ static void test_killed(void **state)
 	drv_join_again(&drv);
 	add_console();
 	assert_int_equal(drv_area_add(&drv, AREA, DEV, PAGES), XVM_STATUS_OK);
-	drv_set_status(&drv, DEV, 3);
-	drv_set_features(&drv, DEV, drv.acked[DEV]);
-	drv_set_status(&drv, DEV, 11);
-	for (i = 0; i < QUEUES; i++) {
-		drv_set_vqueue(&drv, DEV, &vq[i].config);
-		assert_int_equal(drv_keep_queue(&drv, DEV, i, 0), XVM_STATUS_OK);
-	}
-	drv_set_status(&drv, DEV, 15);
-	ctl_expect(0, VIRTIO_CONSOLE_PORT_ADD, NULL, 0);
-	ctl_expect(1, VIRTIO_CONSOLE_PORT_ADD, NULL, 0);
-	ctl_send(0, VIRTIO_CONSOLE_PORT_READY, 1);
-	ctl_expect(0, VIRTIO_CONSOLE_CONSOLE_PORT, NULL, 0);
-	ctl_expect(0, VIRTIO_CONSOLE_RESIZE, window, 4);
-	ctl_expect(0, VIRTIO_CONSOLE_PORT_OPEN, NULL, 0);
+	assert_int_equal(drv_vq_replay(vq, QUEUES, 0), XVM_STATUS_OK);
+	expect_ports();
 	memcpy(data_at(1), "after", 5);
 	send_now(1, 5);
 	assert_int_equal(pty_read(0, got, 11, 2000), 11);
@@ -513,8 +506,8 @@ static void test_killed(void **state)
 	assert_int_equal(write(ptys.pty[1].slave, "input", 5), 5);
 	drv_vq_add(&vq[4], &(struct drv_seg){ data_addr(4), 100, true }, 1);
 	drv_vq_kick(&vq[4]);
-	drv_vq_wait(&vq[4], &i);
-	assert_int_equal(i, 5);
+	drv_vq_wait(&vq[4], &len);
+	assert_int_equal(len, 5);
 }
 
 #define ON(f, how) cmocka_unit_test_setup_teardown(f, how, stop)

@@ -41,7 +41,7 @@ static int start_with(u32 max_message)
 	tap_start(max_message, XVM_DEFAULT_CREDITS);
 	drv_start_with(&drv, &rig, XVM_DEFAULT_RING_ORDER, max_message, XVM_DEFAULT_CREDITS);
 	rig_add(&rig, &desc, -1);
-	DRV_UNTIL(&drv, drv.device_state[NUM] == VIRTIO_MSG_DEVICE_READY);
+	drv_wait_ready(&drv, NUM);
 	return 0;
 }
 
@@ -95,8 +95,7 @@ static void order(u8 word)
 
 static void set_up(struct drv_vq *vq, u64 features)
 {
-	rig_area_new(&rig, AREA, PAGES);
-	assert_int_equal(drv_area_add(&drv, AREA, NUM, PAGES), XVM_STATUS_OK);
+	drv_area_new(&drv, AREA, NUM, PAGES);
 	drv_negotiate(&drv, NUM, NEEDED | XVM_F_EVENT_IDX | features);
 	drv_vq_setup(vq, &drv, NUM, 0, TOY_QUEUE_SIZE, AREA, 0, true);
 }

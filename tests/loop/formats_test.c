@@ -171,8 +171,7 @@ static void test_entropy(void **state)
 	u8 *base;
 
 	(void)state;
-	base = rig_area_new(&rig, 9, 64);
-	assert_int_equal(drv_area_add(&drv, 9, 2, 64), XVM_STATUS_OK);
+	base = drv_area_new(&drv, 9, 2, 64);
 	seg[0] = (struct drv_seg){ xvm_addr_make(9, 65536), 100, true };
 	seg[1] = (struct drv_seg){ xvm_addr_make(9, 66536), 28, true };
 	for (i = 0; i < FORMATS; i++)
@@ -250,8 +249,7 @@ static void test_late_queue(void **state)
 	u32 i, len;
 
 	(void)state;
-	rig_area_new(&rig, 9, 64);
-	assert_int_equal(drv_area_add(&drv, 9, 2, 64), XVM_STATUS_OK);
+	drv_area_new(&drv, 9, 2, 64);
 	for (i = 0; i < FORMATS; i++) {
 		drv_negotiate(&drv, 2, format_features(i) | XVM_F_VERSION_1 | XVM_F_ACCESS_PLATFORM |
 			      XVM_F_RING_RESET);

@@ -37,7 +37,7 @@ static void add_disk(u16 num)
 	assert_return_code(ftruncate(fd, IMAGE_BYTES), errno);
 	rig_add_blk(&rig, num, fd, IMAGE_BYTES, 0);
 	close(fd);
-	DRV_UNTIL(&drv, drv.device_state[num] == VIRTIO_MSG_DEVICE_READY);
+	drv_wait_ready(&drv, num);
 }
 
 static int start(void **state)
@@ -302,8 +302,7 @@ static void test_bad_queues(void **state)
 
 	(void)state;
 	add_disk(1);
-	rig_area_new(&rig, 1, 4);
-	assert_int_equal(drv_area_add(&drv, 1, 1, 4), XVM_STATUS_OK);
+	drv_area_new(&drv, 1, 1, 4);
 	drv_negotiate(&drv, 1, ~0ull);
 	for (i = 0; i < XVM_ARRAY_SIZE(bad); i++) {
 		drv_set_vqueue(&drv, 1, &bad[i]);
@@ -329,8 +328,7 @@ static void go_deaf(struct drv_vq *vq)
 {
 	drv_start_with(&drv, &rig, 0, VIRTIO_MSG_OFFER_BYTES, 7);
 	rig_add_rng(&rig, 3);
-	rig_area_new(&rig, 1, 16);
-	assert_int_equal(drv_area_add(&drv, 1, 3, 16), XVM_STATUS_OK);
+	drv_area_new(&drv, 1, 3, 16);
 	drv_negotiate(&drv, 3, XVM_F_VERSION_1 | XVM_F_ACCESS_PLATFORM);
 	drv_vq_setup(vq, &drv, 3, 0, 64, 1, 0, false);
 	drv_set_status(&drv, 3, 15);
@@ -384,7 +382,7 @@ static void test_deaf(void **state)
 	drv.device_events = 0;
 	drv.deaf = false;
 	DRV_UNTIL(&drv, drv.answers == 7);
-	DRV_UNTIL(&drv, drv.device_state[4] == VIRTIO_MSG_DEVICE_READY);
+	drv_wait_ready(&drv, 4);
 	DRV_UNTIL(&drv, drv.device_state[5] == VIRTIO_MSG_DEVICE_REMOVED);
 	DRV_UNTIL(&drv, (got += drv_vq_get(&vq, &len) >= 0) == 2000);
 	/* Events to nobody and for queues that are not there, more than the ring holds. */

@@ -39,9 +39,11 @@
 #define CTRL_OFF 0x80000u
 #define HEADER 12u
 
+enum { RX, TX, CTRL, QUEUES };
+
 static struct rig rig;
 static struct drv drv;
-static struct drv_vq rx, tx, ctrl;
+static struct drv_vq vq[QUEUES];
 static u8 *base;
 static int wire = -1;		/* the tap's other side, as the host's kernel sees it */
 static struct xvm_image_request request;
@@ -107,14 +109,14 @@ static void add_device(void)
 		fds.fd[fds.count++] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	rig_add_fds(&rig, &desc, &fds);
 	fdset_close(&fds);
-	DRV_UNTIL(&drv, drv.device_state[1] == VIRTIO_MSG_DEVICE_READY);
+	drv_wait_ready(&drv, 1);
 }
 
 static void give_buffer(u32 i)
 {
 	struct drv_seg seg = { xvm_addr_make(3, RX_OFF + i * RX_BYTES), RX_BYTES, true };
 
-	assert_true(drv_vq_add(&rx, &seg, 1) >= 0);
+	assert_true(drv_vq_add(&vq[RX], &seg, 1) >= 0);
 }
 
 static void bring_up(u64 features)
@@ -122,15 +124,14 @@ static void bring_up(u64 features)
 	bool event_idx;
 	u32 i;
 
-	base = rig_area_new(&rig, 3, AREA_PAGES);
-	assert_int_equal(drv_area_add(&drv, 3, 1, AREA_PAGES), XVM_STATUS_OK);
+	base = drv_area_new(&drv, 3, 1, AREA_PAGES);
 	event_idx = drv_negotiate(&drv, 1, features) & XVM_F_EVENT_IDX;
-	drv_vq_setup(&rx, &drv, 1, 0, 64, 3, 0, event_idx);
-	drv_vq_setup(&tx, &drv, 1, 1, 64, 3, 0x4000, event_idx);
+	drv_vq_setup(&vq[RX], &drv, 1, 0, 64, 3, 0, event_idx);
+	drv_vq_setup(&vq[TX], &drv, 1, 1, 64, 3, 0x4000, event_idx);
 	drv_set_status(&drv, 1, 15);
 	for (i = 0; i < RX_BUFFERS; i++)
 		give_buffer(i);
-	drv_vq_kick(&rx);
+	drv_vq_kick(&vq[RX]);
 	drv_sync(&drv);
 }
 
@@ -148,9 +149,9 @@ static void send_frame(u8 start, u32 bytes)
 	frame[13] = ETH_P_LOOPBACK & 0xff;
 	for (i = 14; i < bytes; i++)
 		frame[i] = (u8)(start + i);
-	assert_true(drv_vq_add(&tx, &seg, 1) >= 0);
-	drv_vq_kick(&tx);
-	drv_vq_wait(&tx, &len);
+	assert_true(drv_vq_add(&vq[TX], &seg, 1) >= 0);
+	drv_vq_kick(&vq[TX]);
+	drv_vq_wait(&vq[TX], &len);
 }
 
 static void host_sees(u8 start, u32 bytes)
@@ -190,13 +191,13 @@ static u32 guest_gets(u8 start)
 	const u8 *p;
 
 	do {
-		seg.addr = xvm_get64(rx.desc + 16 * drv_vq_wait(&rx, &len));
+		seg.addr = xvm_get64(vq[RX].desc + 16 * drv_vq_wait(&vq[RX], &len));
 		p = base + (seg.addr - xvm_addr_make(3, 0));
 		type = (u32)(p[HEADER + 12] << 8 | p[HEADER + 13]);
 		if (type == ETH_P_LOOPBACK)
 			check_frame(p, start, len);
-		assert_true(drv_vq_add(&rx, &seg, 1) >= 0);
-		drv_vq_kick(&rx);
+		assert_true(drv_vq_add(&vq[RX], &seg, 1) >= 0);
+		drv_vq_kick(&vq[RX]);
 	} while (type != ETH_P_LOOPBACK);
 	return len - HEADER;
 }
@@ -268,36 +269,22 @@ static u8 command(u8 class, u8 cmd, u8 value)
 	p[1] = cmd;
 	p[2] = value;
 	p[16] = 0xff;
-	assert_true(drv_vq_add(&ctrl, seg, 2) >= 0);
-	drv_vq_kick(&ctrl);
-	drv_vq_wait(&ctrl, &len);
+	assert_true(drv_vq_add(&vq[CTRL], seg, 2) >= 0);
+	drv_vq_kick(&vq[CTRL]);
+	drv_vq_wait(&vq[CTRL], &len);
 	assert_int_equal(len, 1);
 	return p[16];
 }
 
-static void keep(struct drv_vq *vq, u32 index)
-{
-	drv_set_vqueue(&drv, 1, &vq->config);
-	assert_int_equal(drv_keep_queue(&drv, 1, index, 0), XVM_STATUS_OK);
-}
-
 /* The worker dies, and its queues go on (docs/protocol.md, section 15). */
-static void next_worker(u64 features)
+static void next_worker(void)
 {
 	rig_kill(&rig);
 	drv_join_again(&drv);
-	drv.device_state[1] = 0;
 	add_device();
 	assert_int_equal(drv_area_add(&drv, 3, 1, AREA_PAGES), XVM_STATUS_OK);
-	drv_set_status(&drv, 1, 1);
-	drv_set_status(&drv, 1, 3);
-	drv_set_features(&drv, 1, features);
-	assert_true(drv_set_status(&drv, 1, 11) & XVM_S_FEATURES_OK);
-	keep(&rx, 0);
-	keep(&tx, 1);
-	keep(&ctrl, 2);
-	assert_true(drv_set_status(&drv, 1, 15) & XVM_S_DRIVER_OK);
-	drv_vq_force_kick(&rx);
+	assert_int_equal(drv_vq_replay(vq, QUEUES, 0), XVM_STATUS_OK);
+	drv_vq_force_kick(&vq[RX]);
 }
 
 /* A broadcast does not arrive, what comes after it does. */
@@ -319,8 +306,6 @@ static void only_own(u8 start)
 /* What the driver said once holds, whichever worker serves it. */
 static void test_kept(void **state)
 {
-	const u64 features = BASE | F(CTRL_VQ) | F(CTRL_RX) | F(CTRL_RX_EXTRA);
-
 	(void)state;
 	need_tun();
 	rig_keep_new();
@@ -328,17 +313,17 @@ static void test_kept(void **state)
 	wire = open_wire();
 	drv_start(&drv, &rig);
 	add_device();
-	bring_up(features);
-	drv_vq_setup(&ctrl, &drv, 1, 2, 16, 3, 0x8000, true);
+	bring_up(BASE | F(CTRL_VQ) | F(CTRL_RX) | F(CTRL_RX_EXTRA));
+	drv_vq_setup(&vq[CTRL], &drv, 1, 2, 16, 3, 0x8000, true);
 	host_sends(1, 100);
 	assert_int_equal(guest_gets(1), 100);
 	assert_int_equal(command(VIRTIO_NET_CTRL_RX, VIRTIO_NET_CTRL_RX_PROMISC, 0), VIRTIO_NET_OK);
 	assert_int_equal(command(VIRTIO_NET_CTRL_RX, VIRTIO_NET_CTRL_RX_NOBCAST, 1), VIRTIO_NET_OK);
 	only_own(2);
-	next_worker(features);
+	next_worker();
 	only_own(3);
 	assert_int_equal(command(VIRTIO_NET_CTRL_RX, VIRTIO_NET_CTRL_RX_NOBCAST, 0), VIRTIO_NET_OK);
-	next_worker(features);
+	next_worker();
 	host_sends(4, 100);
 	assert_int_equal(guest_gets(4), 100);
 	drv_stop(&drv);

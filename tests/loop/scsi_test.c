@@ -67,9 +67,8 @@ static int start_with(const char *wwpn)
 	rig_keep_new();
 	drv_start(&drv, &rig);
 	add_scsi(wwpn);
-	DRV_UNTIL(&drv, drv.device_state[DEV] == VIRTIO_MSG_DEVICE_READY);
-	base = rig_area_new(&rig, AREA, PAGES);
-	assert_int_equal(drv_area_add(&drv, AREA, DEV, PAGES), XVM_STATUS_OK);
+	drv_wait_ready(&drv, DEV);
+	base = drv_area_new(&drv, AREA, DEV, PAGES);
 	return 0;
 }
 
@@ -208,7 +207,7 @@ static void test_quiesce(void **state)
 /* What no kernel had taken is served by the next one, and nothing twice: sent counts, and so does the answer. */
 static void test_killed(void **state)
 {
-	u32 i, round;
+	u32 round;
 
 	(void)state;
 	up(QUEUES);
@@ -219,14 +218,7 @@ static void test_killed(void **state)
 		drv_join_again(&drv);
 		add_scsi(FAKE_TARGET);
 		assert_int_equal(drv_area_add(&drv, AREA, DEV, PAGES), XVM_STATUS_OK);
-		drv_set_status(&drv, DEV, 3);
-		drv_set_features(&drv, DEV, drv.acked[DEV]);
-		drv_set_status(&drv, DEV, 11);
-		for (i = 0; i < QUEUES; i++) {
-			drv_set_vqueue(&drv, DEV, &vq[i].config);
-			assert_int_equal(drv_keep_queue(&drv, DEV, i, 0), XVM_STATUS_OK);
-		}
-		drv_set_status(&drv, DEV, 15);
+		assert_int_equal(drv_vq_replay(vq, QUEUES, 0), XVM_STATUS_OK);
 		take_answer();
 	}
 	ask_some(9);

@@ -30,7 +30,7 @@ static int start(void **state)
 	(void)state;
 	drv_start(&drv, &rig);
 	rig_add(&rig, &desc, -1);
-	DRV_UNTIL(&drv, drv.device_state[NUM] == VIRTIO_MSG_DEVICE_READY);
+	drv_wait_ready(&drv, NUM);
 	rings = rig_area_new(&rig, RINGS, 16);
 	memory = rig_area_new(&rig, REGION, REGION_PAGES);
 	assert_int_equal(drv_area_add(&drv, RINGS, NUM, 16), XVM_STATUS_OK);

@@ -208,7 +208,7 @@ static void disk_up(void)
 	struct xvm_msg_device_info info;
 
 	rig_add_blk(&rig, 1, image, DISK_BYTES, 0);
-	DRV_UNTIL(&drv, drv.device_state[1] == VIRTIO_MSG_DEVICE_READY);
+	drv_wait_ready(&drv, 1);
 	ask_devices();
 	drv_info(&drv, 1, &info);
 	drv_blk_start(&blk, &drv, 1, 1, XVM_F_EVENT_IDX);

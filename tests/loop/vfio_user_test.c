@@ -116,7 +116,7 @@ static void add(struct vfio_server how, u32 flags)
 static void add_there(struct vfio_server how, u32 flags)
 {
 	add(how, flags);
-	DRV_UNTIL(&drv, drv.device_state[1] == VIRTIO_MSG_DEVICE_READY);
+	drv_wait_ready(&drv, 1);
 }
 
 static u32 seed = 1;
@@ -334,11 +334,10 @@ static void test_random_numbers(void **state)
 
 	(void)state;
 	add_with(1, VIRTIO_ID_RNG, XVM_DEV_TRUSTED, start_server(how));
-	DRV_UNTIL(&drv, drv.device_state[1] == VIRTIO_MSG_DEVICE_READY);
+	drv_wait_ready(&drv, 1);
 	drv_info(&drv, 1, &info);
 	assert_int_equal(info.device_id, VIRTIO_ID_RNG);
-	base = rig_area_new(&rig, 9, 64);
-	assert_int_equal(drv_area_add(&drv, 9, 1, 64), XVM_STATUS_OK);
+	base = drv_area_new(&drv, 9, 1, 64);
 	drv_negotiate(&drv, 1, ALL_FEATURES);
 	drv_vq_setup(&vq, &drv, 1, 0, 64, 9, 0, true);
 	drv_set_status(&drv, 1, 15);
@@ -403,8 +402,7 @@ static void test_areas_come_and_go(void **state)
 	add_there(plain, XVM_DEV_TRUSTED);
 	drv_blk_start(&blk, &drv, 1, 1, ALL_FEATURES);
 	for (round = 0; round < 8; round++) {
-		rig_area_new(&rig, 10 + round, 16);
-		assert_int_equal(drv_area_add(&drv, 10 + round, 1, 16), XVM_STATUS_OK);
+		drv_area_new(&drv, 10 + round, 1, 16);
 		fill(VIRTIO_BLK_T_IN);
 		assert_int_equal(drv_area_del(&drv, 10 + round), XVM_STATUS_OK);
 		while (blk.busy) {
@@ -460,17 +458,10 @@ static void succeed(void)
 {
 	rig_kill(&rig);
 	assert_int_equal(waitpid(server, NULL, 0), server);
-	drv.device_state[1] = 0;
 	drv_join_again(&drv);
 	add_there(plain, XVM_DEV_TRUSTED);
 	assert_int_equal(drv_area_add(&drv, 1, 1, DRV_BLK_AREA_PAGES), XVM_STATUS_OK);
-	drv_set_status(&drv, 1, XVM_S_ACKNOWLEDGE);
-	drv_set_status(&drv, 1, XVM_S_ACKNOWLEDGE | XVM_S_DRIVER);
-	drv_set_features(&drv, 1, blk.features);
-	assert_true(drv_set_status(&drv, 1, 11) & XVM_S_FEATURES_OK);
-	drv_set_vqueue(&drv, 1, &blk.vq.config);
-	assert_int_equal(drv_keep_queue(&drv, 1, 0, 0), XVM_STATUS_OK);
-	assert_true(drv_set_status(&drv, 1, 15) & XVM_S_DRIVER_OK);
+	assert_int_equal(drv_vq_replay(&blk.vq, 1, 0), XVM_STATUS_OK);
 	drv_vq_force_kick(&blk.vq);
 }
 
@@ -544,7 +535,7 @@ static void other_works(void)
 static void add_other(void)
 {
 	rig_add_blk(&rig, OTHER, other_image, IMAGE_BYTES, 0);
-	DRV_UNTIL(&drv, drv.device_state[OTHER] == VIRTIO_MSG_DEVICE_READY);
+	drv_wait_ready(&drv, OTHER);
 	drv_blk_start(&other, &drv, OTHER, 20, ALL_FEATURES);
 }
 
@@ -633,8 +624,7 @@ static void breaks(enum vfio_server_phase at, enum vfio_server_act act, u32 coun
 	add_there(how, flags);
 	start_io();
 	if (at == AT_MAP) {
-		rig_area_new(&rig, 10, 16);
-		assert_int_equal(drv_area_add(&drv, 10, 1, 16), XVM_STATUS_OK);
+		drv_area_new(&drv, 10, 1, 16);
 	}
 	while (!drv.configs[1]) {
 		while ((s = drv_blk_slot(&blk)) >= 0)

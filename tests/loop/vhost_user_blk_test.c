@@ -101,7 +101,7 @@ static void start_disk(void)
 		test_skip("no " QSD " (package qemu-system-common)");
 	server = vu_server_disk(sock_path, image_path, true);
 	add_disk(vu_server_connect(sock_path));
-	DRV_UNTIL(&drv, drv.device_state[DISK] == VIRTIO_MSG_DEVICE_READY);
+	drv_wait_ready(&drv, DISK);
 	drv_blk_start(&blk, &drv, DISK, AREA, ~0ull & ~XVM_F_RING_PACKED & ~XVM_F_IN_ORDER);
 }
 
@@ -261,8 +261,7 @@ static void test_area_goes(void **state)
 	io(20);
 	for (i = 0; i < 20; i++) {
 		submit_all();
-		rig_area_new(&rig, AREA + 1 + i, 4);
-		assert_int_equal(drv_area_add(&drv, AREA + 1 + i, DISK, 4), XVM_STATUS_OK);
+		drv_area_new(&drv, AREA + 1 + i, DISK, 4);
 		if (i & 1)
 			RIG_UNTIL(&rig, rig.shares == 2 + i);
 		if (i == 19)
@@ -373,16 +372,10 @@ static void test_worker_killed(void **state)
 		vu_server_kill(server);
 		drv_join_again(&drv);
 		server = vu_server_disk(sock_path, image_path, true);
-		memset(drv.device_state, 0, sizeof(drv.device_state));
 		add_disk(vu_server_connect(sock_path));
-		DRV_UNTIL(&drv, drv.device_state[DISK] == VIRTIO_MSG_DEVICE_READY);
+		drv_wait_ready(&drv, DISK);
 		assert_int_equal(drv_area_add(&drv, AREA, DISK, DRV_BLK_AREA_PAGES), XVM_STATUS_OK);
-		drv_set_status(&drv, DISK, XVM_S_ACKNOWLEDGE | XVM_S_DRIVER);
-		drv_set_features(&drv, DISK, blk.features);
-		drv_set_status(&drv, DISK, XVM_S_ACKNOWLEDGE | XVM_S_DRIVER | XVM_S_FEATURES_OK);
-		drv_set_vqueue(&drv, DISK, &blk.vq.config);
-		assert_int_equal(drv_keep_queue(&drv, DISK, 0, 0), XVM_STATUS_OK);
-		drv_set_status(&drv, DISK, XVM_S_ACKNOWLEDGE | XVM_S_DRIVER | XVM_S_FEATURES_OK | XVM_S_DRIVER_OK);
+		assert_int_equal(drv_vq_replay(&blk.vq, 1, 0), XVM_STATUS_OK);
 		drv_vq_force_kick(&blk.vq);
 	}
 	io(100);
@@ -406,7 +399,7 @@ static void test_no_server(void **state)
 
 	(void)state;
 	rig_add_blk(&rig, 1, image, IMAGE_BYTES, 0);
-	DRV_UNTIL(&drv, drv.device_state[1] == VIRTIO_MSG_DEVICE_READY);
+	drv_wait_ready(&drv, 1);
 	drv_blk_start(&blk, &drv, 1, AREA, ~0ull & ~XVM_F_RING_PACKED & ~XVM_F_IN_ORDER);
 
 	add_disk(socket_of(pair));

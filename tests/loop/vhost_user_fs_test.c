@@ -167,11 +167,10 @@ static void test_directory(void **state)
 	vu_server_fds(&fds, vu_server_connect(sock_path), 2);
 	rig_add_fds(&rig, &add, &fds);
 	fdset_close(&fds);
-	DRV_UNTIL(&drv, drv.device_state[FS] == VIRTIO_MSG_DEVICE_READY);
+	drv_wait_ready(&drv, FS);
 	assert_int_equal(drv_config(&drv, FS, 0, 36, tag), 36);
 	assert_string_equal(tag, "share");
-	base = rig_area_new(&rig, AREA, PAGES);
-	assert_int_equal(drv_area_add(&drv, AREA, FS, PAGES), XVM_STATUS_OK);
+	base = drv_area_new(&drv, AREA, FS, PAGES);
 	set_up_queues();
 	read_file();
 

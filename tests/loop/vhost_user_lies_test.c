@@ -112,7 +112,7 @@ static int start(void **state)
 	area = AREA_BESIDE + 1;
 	drv_start(&drv, &rig);
 	rig_add_blk(&rig, BESIDE, image, IMAGE_BYTES, 0);
-	DRV_UNTIL(&drv, drv.device_state[BESIDE] == VIRTIO_MSG_DEVICE_READY);
+	drv_wait_ready(&drv, BESIDE);
 	drv_blk_start(&beside, &drv, BESIDE, AREA_BESIDE, ~0ull & ~XVM_F_RING_PACKED & ~XVM_F_IN_ORDER);
 	return 0;
 }
@@ -153,9 +153,8 @@ static void beside_works(void)
 static void start_log(void)
 {
 	add(ODD_TYPE);
-	DRV_UNTIL(&drv, drv.device_state[DEV] == VIRTIO_MSG_DEVICE_READY);
-	base = rig_area_new(&rig, area, 16);
-	assert_int_equal(drv_area_add(&drv, area, DEV, 16), XVM_STATUS_OK);
+	drv_wait_ready(&drv, DEV);
+	base = drv_area_new(&drv, area, DEV, 16);
 	drv_negotiate(&drv, DEV, XVM_F_VERSION_1 | XVM_F_ACCESS_PLATFORM | XVM_F_EVENT_IDX);
 	drv_vq_setup(&vq, &drv, DEV, 0, QUEUE_SIZE, area, 0, true);
 	drv_set_status(&drv, DEV, XVM_S_ACKNOWLEDGE | XVM_S_DRIVER | XVM_S_FEATURES_OK | XVM_S_DRIVER_OK);
@@ -270,7 +269,7 @@ static void lie_once(u32 i)
 	run_server("--image", NULL, lies[i].at, lies[i].lie, "1");
 	add(VIRTIO_ID_BLOCK);
 	if (lies[i].io) {
-		DRV_UNTIL(&drv, drv.device_state[DEV] == VIRTIO_MSG_DEVICE_READY);
+		drv_wait_ready(&drv, DEV);
 		drv_blk_start(&blk, &drv, DEV, area, ~0ull & ~XVM_F_RING_PACKED & ~XVM_F_IN_ORDER);
 		while ((slot = drv_blk_slot(&blk)) >= 0)
 			drv_blk_submit(&blk, (u32)slot, VIRTIO_BLK_T_IN, 0, 512, 1);

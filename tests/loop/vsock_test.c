@@ -58,9 +58,8 @@ static int start(void **state)
 	rig_keep_new();
 	drv_start(&drv, &rig);
 	add_vsock();
-	DRV_UNTIL(&drv, drv.device_state[DEV] == VIRTIO_MSG_DEVICE_READY);
-	base = rig_area_new(&rig, AREA, PAGES);
-	assert_int_equal(drv_area_add(&drv, AREA, DEV, PAGES), XVM_STATUS_OK);
+	drv_wait_ready(&drv, DEV);
+	base = drv_area_new(&drv, AREA, DEV, PAGES);
 	return 0;
 }
 
@@ -154,8 +153,7 @@ static void test_areas(void **state)
 	up();
 	for (i = 0; i < 6; i++) {
 		echo_some(5);
-		more = rig_area_new(&rig, MORE + i, 16);
-		assert_int_equal(drv_area_add(&drv, MORE + i, DEV, 16), XVM_STATUS_OK);
+		more = drv_area_new(&drv, MORE + i, DEV, 16);
 		echo(MORE + i, more);
 		assert_int_equal(drv_area_del(&drv, MORE + i), XVM_STATUS_OK);
 		assert_int_equal(drv_area_del(&drv, AREA), XVM_STATUS_BUSY);
@@ -209,7 +207,7 @@ static void test_quiesce(void **state)
 /* The next worker goes on at the used index, and the driver is told that its connections are over. */
 static void test_killed(void **state)
 {
-	u32 i, round, len;
+	u32 round, len;
 
 	(void)state;
 	up();
@@ -219,14 +217,7 @@ static void test_killed(void **state)
 		drv_join_again(&drv);
 		add_vsock();
 		assert_int_equal(drv_area_add(&drv, AREA, DEV, PAGES), XVM_STATUS_OK);
-		drv_set_status(&drv, DEV, 3);
-		drv_set_features(&drv, DEV, drv.acked[DEV]);
-		drv_set_status(&drv, DEV, 11);
-		for (i = 0; i < QUEUES; i++) {
-			drv_set_vqueue(&drv, DEV, &vq[i].config);
-			assert_int_equal(drv_keep_queue(&drv, DEV, i, 0), XVM_STATUS_OK);
-		}
-		drv_set_status(&drv, DEV, 15);
+		assert_int_equal(drv_vq_replay(vq, QUEUES, 0), XVM_STATUS_OK);
 		drv_vq_wait(&vq[2], &len);
 		assert_int_equal(len, 4);
 		assert_int_equal(xvm_get32(base + EVENTS), 0);

@@ -134,6 +134,11 @@ void drv_poll(struct drv *drv, int ms)
 	take_all(drv);
 }
 
+void drv_wait_ready(struct drv *drv, u16 dev)
+{
+	DRV_UNTIL(drv, drv->device_state[dev] == VIRTIO_MSG_DEVICE_READY);
+}
+
 /* ---- sending ---- */
 
 int drv_put(struct drv *drv, const void *msg, u32 len)
@@ -332,6 +337,14 @@ u16 drv_area_add(struct drv *drv, u32 id, u16 scope, u32 npages)
 	for (i = 0; i < m.ndirs; i++)
 		m.dir_ref[i] = 1000 + id * 16 + i;
 	return ask_area(drv, msg, xvm_msg_put_area_add(msg, &m));
+}
+
+u8 *drv_area_new(struct drv *drv, u32 id, u16 scope, u32 npages)
+{
+	u8 *base = rig_area_new(drv->rig, id, npages);
+
+	assert_int_equal(drv_area_add(drv, id, scope, npages), XVM_STATUS_OK);
+	return base;
 }
 
 u16 drv_area_del(struct drv *drv, u32 id)

@@ -56,6 +56,9 @@ void drv_poll(struct drv *drv, int ms);
 	} \
 } while (0)
 
+/* Waits until the device is announced. */
+void drv_wait_ready(struct drv *drv, u16 dev);
+
 /* Any bytes as a record; published and notified at once. -ENOSPC when full. */
 int drv_put(struct drv *drv, const void *msg, u32 len);
 /* Gives the message in buf a token and sends it. Returns the token. */
@@ -93,5 +96,8 @@ u16 drv_release(struct drv *drv, u16 num);
 u16 drv_quiesce(struct drv *drv, u16 num);
 u16 drv_resume(struct drv *drv, u16 num);
 u16 drv_keep_queue(struct drv *drv, u16 num, u32 index, u16 flags);
+
+/* rig_area_new and drv_area_add, which is asserted to be taken. Returns the memory. */
+u8 *drv_area_new(struct drv *drv, u32 id, u16 scope, u32 npages);
 
 #endif

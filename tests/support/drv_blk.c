@@ -51,8 +51,7 @@ void drv_blk_start(struct drv_blk *blk, struct drv *drv, u16 dev, u32 area, u64 
 	blk->drv = drv;
 	blk->dev = dev;
 	blk->area = area;
-	blk->base = rig_area_new(drv->rig, area, DRV_BLK_AREA_PAGES);
-	assert_int_equal(drv_area_add(drv, area, dev, DRV_BLK_AREA_PAGES), XVM_STATUS_OK);
+	blk->base = drv_area_new(drv, area, dev, DRV_BLK_AREA_PAGES);
 	drv_blk_restart(blk, features);
 }
 

@@ -21,8 +21,7 @@ void drv_life_probe(struct drv_life *life, struct drv *drv, u16 dev, u32 area, u
 	life->dev = dev;
 	life->area = area;
 	drv_info(drv, dev, &life->info);
-	rig_area_new(drv->rig, area, npages);
-	assert_int_equal(drv_area_add(drv, area, dev, npages), XVM_STATUS_OK);
+	drv_area_new(drv, area, dev, npages);
 }
 
 /* As many blocks as the device says it has, the ones we have names for; zero beyond. */

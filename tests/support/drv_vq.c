@@ -58,6 +58,26 @@ void drv_vq_setup(struct drv_vq *vq, struct drv *drv, u16 dev, u16 index, u16 si
 	drv_set_vqueue(drv, dev, &vq->config);
 }
 
+u16 drv_vq_replay(const struct drv_vq *vq, u32 n, u16 flags)
+{
+	const u32 basic = XVM_S_ACKNOWLEDGE | XVM_S_DRIVER, set_up = basic | XVM_S_FEATURES_OK;
+	struct drv *drv = vq->drv;
+	u16 dev = vq->dev, status, all = XVM_STATUS_OK;
+	u32 i;
+
+	drv_set_status(drv, dev, XVM_S_ACKNOWLEDGE);
+	drv_set_status(drv, dev, basic);
+	drv_set_features(drv, dev, drv->acked[dev]);
+	assert_true(drv_set_status(drv, dev, set_up) & XVM_S_FEATURES_OK);
+	for (i = 0; i < n; i++) {
+		drv_set_vqueue(drv, dev, &vq[i].config);
+		status = drv_keep_queue(drv, dev, vq[i].index, flags);
+		all = all ? all : status;
+	}
+	assert_true(drv_set_status(drv, dev, set_up | XVM_S_DRIVER_OK) & XVM_S_DRIVER_OK);
+	return all;
+}
+
 void drv_vq_put_desc(struct drv_vq *vq, u16 i, u64 addr, u32 len, u16 flags, u16 next)
 {
 	struct vring_desc d = { .addr = addr, .len = len, .flags = flags, .next = next };

@@ -48,6 +48,12 @@ void drv_vq_init(struct drv_vq *vq, struct drv *drv, u16 dev, u16 index, u16 siz
 /* The same with the features that drv_negotiate took, and SET_VQUEUE. */
 void drv_vq_setup(struct drv_vq *vq, struct drv *drv, u16 dev, u16 index, u16 size, u32 area,
 		  u32 offset, bool event_idx);
+/*
+ * After drv_join_again, with the device and its areas there: what drv_negotiate took, and all n queues from 0 on, go on
+ * as docs/protocol.md, section 15 says, up to DRIVER_OK. Nothing is notified. Returns what KEEP_QUEUE said, the first
+ * refusal if there was one.
+ */
+u16 drv_vq_replay(const struct drv_vq *vq, u32 n, u16 flags);
 /* Makes a chain available, not yet notified. Returns its head, or -1 if there is no room. */
 int drv_vq_add(struct drv_vq *vq, const struct drv_seg *seg, u32 n);
 /* EVENT_AVAIL, unless the device does not want it. */
