@@ -9,160 +9,41 @@
 /* LINK: tests/support/observer.c tests/support/observer_driver.c tests/support/observer_device.c */
 /* LINK: tests/support/tap.c */
 /* LIBS: -l:liburing.a -Wl,--wrap=xvm_ring_tx_put,--wrap=xvm_ring_rx_get */
-#include "../support/test.h"
-#include "../support/drv_vq.h"
-#include "../support/tap.h"
-#include "../support/toy.h"
-#include "../../xen/proto/addr.h"
+#include "../support/toy_rig.h"
 
-#include <time.h>
-
-#define NUM 5u
-#define AREA 1u
-#define PAGES 16u
-#define DATA 0x8000u		/* of the area: buffers, behind two queues */
-#define NEEDED (XVM_F_VERSION_1 | XVM_F_ACCESS_PLATFORM)
-#define STATUS_SET_UP (XVM_S_ACKNOWLEDGE | XVM_S_DRIVER | XVM_S_FEATURES_OK)
-#define STATUS_RUNNING (STATUS_SET_UP | XVM_S_DRIVER_OK)
-
-static struct rig rig;
-static struct drv drv;
 static u8 msg[512];
 
-static void add_toy(u16 num)
+static void begin(void)
 {
-	struct xvm_ipc_dev_add desc = { .num = num, .device_id = TOY_ID };
-
-	rig_add(&rig, &desc, -1);
-	drv_wait_ready(&drv, num);
-}
-
-static int start_with(u32 max_message)
-{
-	tap_start(max_message, XVM_DEFAULT_CREDITS);
-	drv_start_with(&drv, &rig, XVM_DEFAULT_RING_ORDER, max_message, XVM_DEFAULT_CREDITS);
 	add_toy(NUM);
-	return 0;
-}
-
-static int start(void **state)
-{
-	(void)state;
-	return start_with(VIRTIO_MSG_OFFER_BYTES);
-}
-
-static int start_small(void **state)
-{
-	(void)state;
-	return start_with(xvm_dialect_rules(rig_dialect)->device_message);
 }
 
 /* A ring of one page, which can be filled. */
 static int start_narrow(void **state)
 {
 	(void)state;
-	tap_start(VIRTIO_MSG_OFFER_BYTES, 7);
-	drv_start_with(&drv, &rig, 0, VIRTIO_MSG_OFFER_BYTES, 7);
-	add_toy(NUM);
-	return 0;
-}
-
-/* The driver here breaks rules of its own; the device side must not. */
-static int stop(void **state)
-{
-	(void)state;
-	drv_sync(&drv);
-	drv_stop(&drv);
-	return tap_stop("DEV BUS") ? -1 : 0;
+	return start_with(0, VIRTIO_MSG_OFFER_BYTES, 7);
 }
 
 /* For cases whose driver breaks rules of its side of the bus. */
 static int stop_wrong(void **state)
 {
 	(void)state;
-	drv_sync(&drv);
-	drv_stop(&drv);
-	return tap_stop("DEV") ? -1 : 0;
+	return end("DEV") ? -1 : 0;
 }
 
 /* ---- words ---- */
 
-static struct xvm_msg_config answered_config(void)
-{
-	struct xvm_msg_config m;
-
-	assert_int_equal(xvm_msg_get_config(drv.answer, drv.answer_len, true, &m), 0);
-	return m;
-}
-
-static struct xvm_msg_config write_config(u32 generation, u32 off, u32 len, u8 first)
+static struct xvm_msg_config write_first(u32 generation, u32 off, u32 len, u8 first)
 {
 	u8 data[64] = { first };
-	struct xvm_msg_config m = { generation, off, len, data };
 
-	drv_ask(&drv, msg, xvm_msg_put_config(msg, VIRTIO_MSG_SET_CONFIG, NUM, &m));
-	return answered_config();
-}
-
-static u32 generation(void)
-{
-	drv_ask(&drv, msg, xvm_msg_put_get_config(msg, NUM, 0, 1));
-	return answered_config().generation;
+	return write_config(generation, off, data, len);
 }
 
 static void order(enum toy_word word)
 {
-	assert_int_equal(write_config(generation(), 0, 1, (u8)word).length, 1);
-}
-
-static void queue_at(struct drv_vq *vq, u16 index)
-{
-	drv_vq_setup(vq, &drv, NUM, index, TOY_QUEUE_SIZE, AREA, index * 0x4000u, true);
-}
-
-static void set_up(struct drv_vq *vq)
-{
-	drv_area_new(&drv, AREA, NUM, PAGES);
-	drv_negotiate(&drv, NUM, NEEDED | XVM_F_EVENT_IDX | XVM_F_RING_RESET);
-	queue_at(vq, 0);
-}
-
-static void run(struct drv_vq *vq)
-{
-	set_up(vq);
-	assert_int_equal(drv_set_status(&drv, NUM, STATUS_RUNNING), STATUS_RUNNING);
-}
-
-static u8 *buffer(void)
-{
-	return rig.area[AREA].base + DATA;
-}
-
-static void offer(struct drv_vq *vq)
-{
-	struct drv_seg seg = { xvm_addr_make(AREA, DATA), 16, true };
-
-	buffer()[0] = 0;
-	assert_true(drv_vq_add(vq, &seg, 1) >= 0);
-}
-
-static void roundtrip(struct drv_vq *vq)
-{
-	u32 len;
-
-	offer(vq);
-	drv_vq_kick(vq);
-	drv_vq_wait(vq, &len);
-	assert_int_equal(len, 1);
-	assert_int_equal(buffer()[0], TOY_BYTE);
-}
-
-static long now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+	assert_int_equal(write_first(generation(), 0, 1, (u8)word).length, 1);
 }
 
 /* ---- what the device is ---- */
@@ -187,7 +68,7 @@ static void test_info(void **state)
 	(void)state;
 	assert_int_equal(drv_status(&drv, NUM), 0);
 	expect_info();
-	run(&vq);
+	run(&vq, XVM_F_RING_RESET);
 	expect_info();
 	drv_set_status(&drv, NUM, 0);
 	expect_info();
@@ -264,7 +145,7 @@ static void test_max_message(void **state)
 	assert_int_equal(m.length, TOY_CONFIG);
 	drv_ask(&drv, msg, xvm_msg_put_get_config(msg, NUM, 0, 1000));
 	assert_int_equal(answered_config().length, 0);
-	run(&vq);
+	run(&vq, XVM_F_RING_RESET);
 	roundtrip(&vq);
 }
 
@@ -335,7 +216,7 @@ static void test_generation(void **state)
 	u32 gen;
 
 	(void)state;
-	run(&vq);
+	run(&vq, XVM_F_RING_RESET);
 	assert_int_equal(drv_config(&drv, NUM, 0, TOY_CONFIG, before), TOY_CONFIG);
 	gen = answered_config().generation;
 	order(TOY_CHANGE);
@@ -405,14 +286,14 @@ static void test_stale_generation(void **state)
 	(void)state;
 	order(TOY_CHANGE);
 	drv_config(&drv, NUM, 0, TOY_CONFIG, before);
-	m = write_config(gen, 0, 1, TOY_CHANGE);
+	m = write_first(gen, 0, 1, TOY_CHANGE);
 	assert_int_equal(m.length, 0);
 	assert_int_equal(m.generation, gen + 1);
-	m = write_config(gen + 2, 0, 1, TOY_CHANGE);
+	m = write_first(gen + 2, 0, 1, TOY_CHANGE);
 	assert_int_equal(m.length, 0);
 	drv_config(&drv, NUM, 0, TOY_CONFIG, after);
 	assert_memory_equal(before, after, TOY_CONFIG);
-	m = write_config(gen + 1, 0, 1, TOY_CHANGE);
+	m = write_first(gen + 1, 0, 1, TOY_CHANGE);
 	assert_int_equal(m.length, 1);
 }
 
@@ -421,10 +302,10 @@ static void test_config_range(void **state)
 	u32 gen = generation();
 
 	(void)state;
-	assert_int_equal(write_config(gen, TOY_CONFIG, 1, 0).length, 0);
-	assert_int_equal(write_config(gen, 0, TOY_CONFIG + 1, 0).length, 0);
-	assert_int_equal(write_config(gen, 0xffffffff, 2, 0).length, 0);
-	assert_int_equal(write_config(gen, 0, 1, TOY_REFUSE).length, 0);
+	assert_int_equal(write_first(gen, TOY_CONFIG, 1, 0).length, 0);
+	assert_int_equal(write_first(gen, 0, TOY_CONFIG + 1, 0).length, 0);
+	assert_int_equal(write_first(gen, 0xffffffff, 2, 0).length, 0);
+	assert_int_equal(write_first(gen, 0, 1, TOY_REFUSE).length, 0);
 	drv_ask(&drv, msg, xvm_msg_put_get_config(msg, NUM, TOY_CONFIG - 1, 2));
 	assert_int_equal(answered_config().length, 0);
 	assert_int_equal(answered_config().generation, gen);
@@ -454,7 +335,7 @@ static void test_reset_waits(void **state)
 	u32 len;
 
 	(void)state;
-	run(&vq);
+	run(&vq, XVM_F_RING_RESET);
 	roundtrip(&vq);
 	order(TOY_SLOW);
 	offer(&vq);
@@ -485,7 +366,7 @@ static void test_needs_reset(void **state)
 	u32 len;
 
 	(void)state;
-	run(&vq);
+	run(&vq, XVM_F_RING_RESET);
 	roundtrip(&vq);
 	order(TOY_BREAK);
 	DRV_UNTIL(&drv, drv.configs[NUM]);
@@ -510,7 +391,7 @@ static void test_queue_parameters(void **state)
 	struct drv_vq vq;
 
 	(void)state;
-	set_up(&vq);
+	set_up(&vq, XVM_F_RING_RESET);
 	drv_vqueue(&drv, NUM, 0, &m);
 	assert_int_equal(m.max_size, TOY_QUEUE_SIZE);
 	assert_int_equal(m.size, TOY_QUEUE_SIZE);
@@ -538,7 +419,7 @@ static void test_io_begins_with_driver_ok(void **state)
 	u32 len;
 
 	(void)state;
-	set_up(&vq);
+	set_up(&vq, XVM_F_RING_RESET);
 	offer(&vq);
 	drv_vq_force_kick(&vq);
 	drv_sync(&drv);
@@ -557,7 +438,7 @@ static void test_runtime_queue(void **state)
 	struct drv_vq vq, second;
 
 	(void)state;
-	run(&vq);
+	run(&vq, XVM_F_RING_RESET);
 	xvm_msg_put_event_avail(msg, NUM, &avail);
 	xvm_msg_finish(msg, false, 0);
 	drv_put(&drv, msg, 16);
@@ -577,7 +458,7 @@ static void test_vq_reset(void **state)
 	u32 len;
 
 	(void)state;
-	run(&vq);
+	run(&vq, XVM_F_RING_RESET);
 	queue_at(&other, 1);
 	roundtrip(&vq);
 	order(TOY_SLOW);
@@ -608,7 +489,7 @@ static void test_order(void **state)
 
 	(void)state;
 	add_toy(6);
-	run(&vq);
+	run(&vq, XVM_F_RING_RESET);
 	order(TOY_SLOW);
 	offer(&vq);
 	drv_vq_force_kick(&vq);
@@ -677,7 +558,7 @@ static void test_unique_number(void **state)
 	struct drv_vq vq;
 
 	(void)state;
-	run(&vq);
+	run(&vq, XVM_F_RING_RESET);
 	rig_add(&rig, &desc, -1);
 	drv_sync(&drv);
 	rig_stats(&rig);
@@ -687,15 +568,15 @@ static void test_unique_number(void **state)
 	roundtrip(&vq);
 }
 
-#define CASE(f) cmocka_unit_test_setup_teardown(f, start, stop)
+#define CASE(f) cmocka_unit_test_setup_teardown(f, start, stop_device)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(test_info), CASE(test_core_messages), CASE(test_bytes),
-		cmocka_unit_test_setup_teardown(test_max_message, start_small, stop),
+		cmocka_unit_test_setup_teardown(test_max_message, start_small, stop_device),
 		CASE(test_features_beyond), CASE(test_features_refused), CASE(test_generation),
-		cmocka_unit_test_setup_teardown(test_news_survive_reset, start_narrow, stop),
+		cmocka_unit_test_setup_teardown(test_news_survive_reset, start_narrow, stop_device),
 		CASE(test_config_range), CASE(test_status), CASE(test_reset_waits),
 		CASE(test_needs_reset), CASE(test_queue_parameters),
 		CASE(test_io_begins_with_driver_ok), CASE(test_runtime_queue), CASE(test_vq_reset),

@@ -9,73 +9,18 @@
 /* LINK: tests/support/observer.c tests/support/observer_driver.c tests/support/observer_device.c */
 /* LINK: tests/support/tap.c tests/support/drv_life.c */
 /* LIBS: -l:liburing.a -Wl,--wrap=xvm_ring_tx_put,--wrap=xvm_ring_rx_get */
-#include "../support/test.h"
+#include "../support/toy_rig.h"
 #include "../support/drv_life.h"
-#include "../support/tap.h"
-#include "../support/toy.h"
 #include <signal.h>
 
-#define NUM 5u
-#define AREA 1u
-#define PAGES 16u
-#define WANTED (XVM_F_VERSION_1 | XVM_F_ACCESS_PLATFORM | XVM_F_EVENT_IDX | XVM_F_RING_RESET)
+#define WANTED (NEEDED | XVM_F_EVENT_IDX | XVM_F_RING_RESET)
 
-static struct rig rig;
-static struct drv drv;
 static struct drv_life life;
 
-static int start_with(u32 max_message)
+static void begin(void)
 {
-	struct xvm_ipc_dev_add desc = { .num = NUM, .device_id = TOY_ID };
-
-	tap_start(max_message, XVM_DEFAULT_CREDITS);
-	drv_start_with(&drv, &rig, XVM_DEFAULT_RING_ORDER, max_message, XVM_DEFAULT_CREDITS);
-	rig_add(&rig, &desc, -1);
-	drv_wait_ready(&drv, NUM);
+	add_toy(NUM);
 	drv_life_probe(&life, &drv, NUM, AREA, PAGES);
-	return 0;
-}
-
-static int start(void **state)
-{
-	(void)state;
-	return start_with(VIRTIO_MSG_OFFER_BYTES);
-}
-
-static int start_small(void **state)
-{
-	(void)state;
-	return start_with(xvm_dialect_rules(rig_dialect)->device_message);
-}
-
-static int stop(void **state)
-{
-	(void)state;
-	drv_sync(&drv);
-	drv_stop(&drv);
-	return tap_stop("DRV DEV BUS") ? -1 : 0;
-}
-
-/* test_stale makes the driver forget what it was told. */
-static int stop_stale(void **state)
-{
-	(void)state;
-	drv_sync(&drv);
-	drv_stop(&drv);
-	return tap_stop("DEV BUS") ? -1 : 0;
-}
-
-/* Statements of the driver side that the observer had something to say about. */
-static void judged(const char *pr28, const char *draft)
-{
-	char id[8] = "";
-	const char *at;
-
-	for (at = rig_dialect ? draft : pr28; *at; at += 3) {
-		snprintf(id, sizeof(id), "DRV-%.2s", at);
-		if (!xvm_observer_judged(tap_observer(), id))
-			fail_msg("%s was not judged", id);
-	}
 }
 
 static bool order(u8 word)
@@ -124,7 +69,7 @@ static void test_config(void **state)
 	judged("05 18 21 22 36 46 47 ", "05 06 08 26 48 49 ");
 }
 
-/* Behind by one, as if the event were still under way: refused, read again, written. */
+/* Behind by one, as if the event were still under way: refused, read again, written. The driver is made to forget. */
 static void test_stale(void **state)
 {
 	u32 gen;
@@ -274,16 +219,16 @@ static void test_no_answer(void **state)
 	drv_life_io(&life, 0);
 }
 
-#define CASE(f) cmocka_unit_test_setup_teardown(f, start, stop)
+#define CASE(f) cmocka_unit_test_setup_teardown(f, start, stop_all)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(test_life), CASE(test_config),
-		cmocka_unit_test_setup_teardown(test_stale, start, stop_stale), CASE(test_queues),
+		cmocka_unit_test_setup_teardown(test_stale, start, stop_device), CASE(test_queues),
 		CASE(test_no_ring_reset), CASE(test_refused), CASE(test_needs_reset),
 		CASE(test_removal), CASE(test_malformed), CASE(test_no_answer),
-		cmocka_unit_test_setup_teardown(test_small, start_small, stop),
+		cmocka_unit_test_setup_teardown(test_small, start_small, stop_all),
 	};
 
 	return RIG_RUN_BOTH(tests);

@@ -14,20 +14,10 @@
 #include "../support/test.h"
 #include "../support/kvirtio.h"
 #include "../../domU/virtio_msg_core.h"
-#include "../support/drv_vq.h"
-#include "../support/tap.h"
-#include "../support/toy.h"
-#include "../../xen/proto/addr.h"
+#include "../support/toy_rig.h"
 
 bool *shim_param_packed(void);	/* of the module */
 
-#define NUM 5u
-#define AREA 1u
-#define PAGES 16u
-#define DATA 0x8000u
-
-static struct rig rig;
-static struct drv drv;
 static struct vmsg_device *vm;
 static struct device parent = { .name = "bus" };
 static struct drv_vq rings[TOY_QUEUES];
@@ -180,10 +170,7 @@ static const struct kvirtio_driver no_read = { TOY_FEATURE, find_vqs, make_ring 
 
 static void start_io(u32 index)
 {
-	struct drv_seg seg = { xvm_addr_make(AREA, DATA), 16, true };
-
-	rig.area[AREA].base[DATA] = 0;
-	assert_true(drv_vq_add(&rings[index], &seg, 1) >= 0);
+	offer(&rings[index]);
 	rings[index].kicked_idx = rings[index].avail_idx;
 	rings[index].added = 0;
 	assert_true(vqs[index]->notify(vqs[index]));
@@ -196,7 +183,7 @@ static void io(u32 index)
 
 	start_io(index);
 	PUMP_UNTIL((head = drv_vq_get(&rings[index], &len)) >= 0);
-	assert_int_equal(rig.area[AREA].base[DATA], TOY_BYTE);
+	assert_int_equal(buffer()[0], TOY_BYTE);
 	PUMP_UNTIL(vqs[index]->interrupts > before);
 	/* Asks for an interrupt with the next one. */
 	assert_int_equal(drv_vq_get(&rings[index], &len), -1);
@@ -209,58 +196,37 @@ static bool status_has(u8 bits)
 
 /* ---- life ---- */
 
-static int start_with(u32 max_message)
+static void begin(void)
 {
-	struct xvm_ipc_dev_add desc = { .num = NUM, .device_id = TOY_ID };
-
 	configs_told = released = 0;
 	spoil = false;
 	hidden = lie = forgotten = 0;
 	*shim_param_packed() = false;
 	kvirtio_driver = &good;
-	tap_start(max_message, XVM_DEFAULT_CREDITS);
-	drv_start_with(&drv, &rig, XVM_DEFAULT_RING_ORDER, max_message, XVM_DEFAULT_CREDITS);
-	rig_add(&rig, &desc, -1);
-	drv_wait_ready(&drv, NUM);
+	add_toy(NUM);
 	drv_area_new(&drv, AREA, NUM, PAGES);
-	vm = vmsg_device_alloc(&bus_ops, &parent, NUM, max_message);
+	vm = vmsg_device_alloc(&bus_ops, &parent, NUM, rig.max_message);
 	assert_non_null(vm);
 	vm->dialect = rig_dialect;
-	return 0;
 }
 
-static int start(void **state)
-{
-	(void)state;
-	return start_with(VIRTIO_MSG_OFFER_BYTES);
-}
-
-static int start_small(void **state)
-{
-	(void)state;
-	return start_with(xvm_dialect_rules(rig_dialect)->device_message);
-}
-
-static int end(const char *lists)
+static void let_go(void)
 {
 	vmsg_device_put(vm);
 	assert_int_equal(released, 1);
-	drv_sync(&drv);
-	drv_stop(&drv);
-	return tap_stop(lists) ? -1 : 0;
 }
 
 static int stop(void **state)
 {
-	(void)state;
-	return end("DRV DEV BUS");
+	let_go();
+	return stop_all(state);
 }
 
 /* For cases that make the module forget what it knew. */
 static int stop_forged(void **state)
 {
-	(void)state;
-	return end("DEV BUS");
+	let_go();
+	return stop_device(state);
 }
 
 static void up(void)
@@ -268,19 +234,6 @@ static void up(void)
 	assert_int_equal(vmsg_device_register(vm), 0);
 	assert_int_equal(kvirtio_probe_result, 0);
 	assert_true(status_has(VIRTIO_CONFIG_S_DRIVER_OK));
-}
-
-/* Statements of the driver side that the observer had something to say about. */
-static void judged(const char *pr28, const char *draft)
-{
-	char id[8] = "";
-	const char *at;
-
-	for (at = rig_dialect ? draft : pr28; *at; at += 3) {
-		snprintf(id, sizeof(id), "DRV-%.2s", at);
-		if (!xvm_observer_judged(tap_observer(), id))
-			fail_msg("%s was not judged", id);
-	}
 }
 
 static void order(u8 word)

@@ -10,131 +10,22 @@
 /* LINK: tests/support/observer.c tests/support/observer_driver.c tests/support/observer_device.c */
 /* LINK: tests/support/tap.c */
 /* LIBS: -l:liburing.a -Wl,--wrap=xvm_ring_tx_put,--wrap=xvm_ring_rx_get */
-#include "../support/test.h"
-#include "../support/drv_vq.h"
-#include "../support/tap.h"
-#include "../support/toy.h"
-#include "../../xen/proto/addr.h"
-
-#include <time.h>
-
-#define NUM 5u
-#define AREA 1u
-#define PAGES 16u
-#define DATA 0xc000u		/* of the area: buffers, behind two queues */
-#define NEEDED (XVM_F_VERSION_1 | XVM_F_ACCESS_PLATFORM)
-#define STATUS_SET_UP (XVM_S_ACKNOWLEDGE | XVM_S_DRIVER | XVM_S_FEATURES_OK)
-#define STATUS_RUNNING (STATUS_SET_UP | XVM_S_DRIVER_OK)
+#include "../support/toy_rig.h"
 
 #define ENABLE VIRTIO_MSG_VQ_ENABLE
 #define KEEP VIRTIO_MSG_VQ_KEEP
 #define IGNORES VIRTIO_MSG_VQ_IGNORES
 
-static struct rig rig;
-static struct drv drv;
 static u8 msg[512];
 
-static int start_with(u32 max_message)
+static void begin(void)
 {
-	struct xvm_ipc_dev_add desc = { .num = NUM, .device_id = TOY_ID };
-
-	tap_start(max_message, XVM_DEFAULT_CREDITS);
-	drv_start_with(&drv, &rig, XVM_DEFAULT_RING_ORDER, max_message, XVM_DEFAULT_CREDITS);
-	rig_add(&rig, &desc, -1);
-	drv_wait_ready(&drv, NUM);
-	return 0;
-}
-
-static int start(void **state)
-{
-	(void)state;
-	return start_with(VIRTIO_MSG_OFFER_BYTES);
-}
-
-static int start_small(void **state)
-{
-	(void)state;
-	return start_with(VIRTIO_MSG_DRAFT_MIN_MAX_BYTES);
-}
-
-static int stop(void **state)
-{
-	(void)state;
-	drv_sync(&drv);
-	drv_stop(&drv);
-	/* The driver here breaks rules of its own; the device side must not. */
-	return tap_stop("DEV BUS") ? -1 : 0;
-}
-
-static struct xvm_msg_config answered_config(void)
-{
-	struct xvm_msg_config m;
-
-	assert_int_equal(xvm_msg_get_config(drv.answer, drv.answer_len, true, &m), 0);
-	return m;
-}
-
-static struct xvm_msg_config write_config(u32 generation, u32 off, const u8 *data, u32 len)
-{
-	struct xvm_msg_config m = { generation, off, len, data };
-
-	drv_ask(&drv, msg, xvm_msg_put_config(msg, VIRTIO_MSG_SET_CONFIG, NUM, &m));
-	return answered_config();
-}
-
-static u32 generation(void)
-{
-	drv_ask(&drv, msg, xvm_msg_put_get_config(msg, NUM, 0, 1));
-	return answered_config().generation;
+	add_toy(NUM);
 }
 
 static void order(u8 word)
 {
 	assert_int_equal(write_config(0, 0, &word, 1).length, 1);
-}
-
-static void set_up(struct drv_vq *vq, u64 features)
-{
-	drv_area_new(&drv, AREA, NUM, PAGES);
-	drv_negotiate(&drv, NUM, NEEDED | XVM_F_EVENT_IDX | features);
-	drv_vq_setup(vq, &drv, NUM, 0, TOY_QUEUE_SIZE, AREA, 0, true);
-}
-
-static void run(struct drv_vq *vq, u64 features)
-{
-	set_up(vq, features);
-	assert_int_equal(drv_set_status(&drv, NUM, STATUS_RUNNING), STATUS_RUNNING);
-}
-
-static u8 *buffer(void)
-{
-	return rig.area[AREA].base + DATA;
-}
-
-static void offer(struct drv_vq *vq)
-{
-	struct drv_seg seg = { xvm_addr_make(AREA, DATA), 16, true };
-
-	buffer()[0] = 0;
-	assert_true(drv_vq_add(vq, &seg, 1) >= 0);
-}
-
-static void roundtrip(struct drv_vq *vq)
-{
-	u32 len;
-
-	offer(vq);
-	drv_vq_kick(vq);
-	drv_vq_wait(vq, &len);
-	assert_int_equal(buffer()[0], TOY_BYTE);
-}
-
-static long now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 /* ---- what the device is ---- */
@@ -273,7 +164,7 @@ static void test_configure_then_enable(void **state)
 
 	(void)state;
 	run(&first, XVM_F_RING_RESET);
-	drv_vq_setup(&vq, &drv, NUM, 1, TOY_QUEUE_SIZE, AREA, 0x4000, true);
+	queue_at(&vq, 1);
 	drv_reset_vqueue(&drv, NUM, 1);
 	junk = vq.config;
 	junk.size = 8;
@@ -405,7 +296,7 @@ static void test_vq_reset(void **state)
 	m = seen(0);
 	assert_int_equal(m.flags | m.size, 0);
 	drv_negotiate(&drv, NUM, NEEDED | XVM_F_EVENT_IDX | XVM_F_RING_RESET);
-	drv_vq_setup(&vq, &drv, NUM, 0, TOY_QUEUE_SIZE, AREA, 0, true);
+	queue_at(&vq, 0);
 	drv_set_status(&drv, NUM, STATUS_RUNNING);
 	roundtrip(&vq);
 	drv_reset_vqueue(&drv, NUM, 0);
@@ -447,7 +338,7 @@ static void test_reset_polled(void **state)
 	/* From now on nobody touches the memory, and the device is as new. */
 	assert_int_equal(seen(0).size, 0);
 	drv_negotiate(&drv, NUM, NEEDED | XVM_F_EVENT_IDX);
-	drv_vq_setup(&vq, &drv, NUM, 0, TOY_QUEUE_SIZE, AREA, 0, true);
+	queue_at(&vq, 0);
 	drv_set_status(&drv, NUM, STATUS_RUNNING);
 	roundtrip(&vq);
 }
@@ -509,7 +400,7 @@ static void test_small(void **state)
 	roundtrip(&vq);
 }
 
-#define CASE(f) cmocka_unit_test_setup_teardown(f, start, stop)
+#define CASE(f) cmocka_unit_test_setup_teardown(f, start, stop_device)
 
 int main(void)
 {
@@ -518,7 +409,7 @@ int main(void)
 		CASE(test_configure_then_enable), CASE(test_enabled_stays),
 		CASE(test_vqueue_refused), CASE(test_vq_reset), CASE(test_reset_polled),
 		CASE(test_reset_order), CASE(test_reset_then_gone),
-		cmocka_unit_test_setup_teardown(test_small, start_small, stop),
+		cmocka_unit_test_setup_teardown(test_small, start_small, stop_device),
 	};
 
 	return RIG_RUN_IN(XVM_DIALECT_DRAFT2026, tests);

@@ -5,21 +5,16 @@
  * are spread over all numbers, and against device sides that it must not trust.
  */
 /* LINK: dom0/base dom0/virtio dom0/bus dom0/worker/aio.c dom0/worker/worker.c dom0/worker/control.c */
-/* LINK: xen/proto tests/support/rig.c tests/support/drv.c tests/support/toy.c */
+/* LINK: xen/proto tests/support/rig.c tests/support/drv.c tests/support/drv_vq.c tests/support/toy.c */
 /* LINK: tests/support/observer.c tests/support/observer_driver.c tests/support/observer_device.c */
 /* LINK: tests/support/tap.c domU/virtio_msg_enum.c */
 /* LIBS: -l:liburing.a -Wl,--wrap=xvm_ring_tx_put,--wrap=xvm_ring_rx_get */
-#include "../support/test.h"
-#include "../support/drv.h"
-#include "../support/tap.h"
-#include "../support/toy.h"
+#include "../support/toy_rig.h"
 #include "../../domU/virtio_msg_enum.h"
 
 #define SPREAD 256u	/* as many devices as a bus may have */
 #define STEP 257u	/* 255 * 257 is 65535 */
 
-static struct rig rig;
-static struct drv drv;
 static bool found[65536];
 static u32 nfound, windows;
 
@@ -70,41 +65,16 @@ static void expect_spread(void)
 	assert_int_equal(nfound, SPREAD);
 }
 
-static int start_with(u32 max_message)
+static void begin(void)
 {
-	tap_start(max_message, XVM_DEFAULT_CREDITS);
-	drv_start_with(&drv, &rig, XVM_DEFAULT_RING_ORDER, max_message, XVM_DEFAULT_CREDITS);
 	forget();
-	return 0;
-}
-
-static int start(void **state)
-{
-	(void)state;
-	return start_with(VIRTIO_MSG_OFFER_BYTES);
-}
-
-static int start_small(void **state)
-{
-	(void)state;
-	return start_with(xvm_dialect_rules(rig_dialect)->device_message);
-}
-
-static int stop(void **state)
-{
-	(void)state;
-	drv_sync(&drv);
-	drv_stop(&drv);
-	return tap_stop("BUS DRV DEV") ? -1 : 0;
 }
 
 /* The driver side asked about devices that it was not told of, which the observer says. */
 static int stop_rude(void **state)
 {
 	(void)state;
-	drv_sync(&drv);
-	drv_stop(&drv);
-	return tap_stop("DRV") ? 0 : -1;
+	return end("DRV") ? 0 : -1;
 }
 
 /* ---- the module's enumeration, against a worker ---- */
@@ -313,12 +283,12 @@ static void test_late(void **state)
 	expect_there(3, true);
 }
 
-#define CASE(f) cmocka_unit_test_setup_teardown(f, start, stop)
+#define CASE(f) cmocka_unit_test_setup_teardown(f, start, stop_all)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(test_spread), cmocka_unit_test_setup_teardown(test_small, start_small, stop),
+		CASE(test_spread), cmocka_unit_test_setup_teardown(test_small, start_small, stop_all),
 		CASE(test_small_windows), CASE(test_full), cmocka_unit_test_setup_teardown(test_late, start, stop_rude), CASE(test_liars),
 	};
 
