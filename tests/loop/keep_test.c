@@ -5,11 +5,11 @@
  */
 /* LINK: dom0/base dom0/virtio dom0/dev dom0/remote dom0/bus dom0/worker/aio.c dom0/worker/worker.c */
 /* LINK: dom0/worker/control.c dom0/worker/types.c xen/proto tests/support/rig.c tests/support/drv.c */
-/* LINK: tests/support/drv_vq.c tests/support/drv_blk.c */
+/* LINK: tests/support/drv_vq.c tests/support/drv_blk.c tests/support/drv_load.c */
 /* LIBS: -l:liburing.a */
 /* TIME: 240 */
 #include "../support/test.h"
-#include "../support/drv_vq.h"
+#include "../support/drv_load.h"
 #include "../../dom0/virtio/vdev.h"
 #include "../../xen/proto/addr.h"
 #include <fcntl.h>
@@ -20,37 +20,20 @@
 
 #define DISK		5u
 #define AREA		9u
-#define IMAGE_BYTES	(4u << 20)
-#define BLOCK		4096u
-#define BLOCKS		(IMAGE_BYTES / BLOCK)
 #define KILLS		40u
 
 static struct rig rig;
 static struct drv drv;
 static struct drv_blk blk;
+static struct drv_load load = { .seed = 7 };
 static int image = -1;
 static char image_path[32];
-static u32 seed = 7;
-
-/* What stands in the image, as the driver was told: a block is filled with one word. */
-static u32 content[BLOCKS];
-static struct request {
-	u32 type, block, word;
-	bool busy;
-} request[DRV_BLK_SLOTS];
-static u32 words, submitted, completed;
-
-static u32 rnd(u32 n)
-{
-	seed = seed * 1103515245u + 12345u;
-	return (seed >> 16) % n;
-}
 
 static void add_disk(void)
 {
 	int fd = open(image_path, O_RDWR | O_CLOEXEC);
 
-	rig_add_blk(&rig, DISK, fd, IMAGE_BYTES, 0);
+	rig_add_blk(&rig, DISK, fd, LOAD_BYTES, 0);
 	close(fd);
 	drv_wait_ready(&drv, DISK);
 }
@@ -60,11 +43,9 @@ static int start(void **state)
 	(void)state;
 	strcpy(image_path, "/tmp/xvmsg-keep-XXXXXX");
 	image = mkstemp(image_path);
-	assert_return_code(ftruncate(image, IMAGE_BYTES), errno);
+	assert_return_code(ftruncate(image, LOAD_BYTES), errno);
 	rig_keep_new();
-	memset(content, 0, sizeof(content));
-	memset(request, 0, sizeof(request));
-	submitted = completed = 0;
+	drv_load_init(&load, &blk);
 	drv_start(&drv, &rig);
 	add_disk();
 	return 0;
@@ -93,94 +74,6 @@ static u16 replay(u16 flags)
 	return status;
 }
 
-static void fill(u32 slot, u32 word)
-{
-	u32 *at = (u32 *)drv_blk_data(&blk, slot), i;
-
-	for (i = 0; i < BLOCK / 4; i++)
-		at[i] = word;
-}
-
-static bool block_is_busy(u32 block)
-{
-	u32 i;
-
-	for (i = 0; i < DRV_BLK_SLOTS; i++)
-		if (request[i].busy && request[i].block == block)
-			return true;
-	return false;
-}
-
-static void submit(u32 slot)
-{
-	struct request *r = &request[slot];
-
-	do
-		r->block = rnd(BLOCKS);
-	while (block_is_busy(r->block));
-	r->busy = true;
-	r->type = rnd(2) ? VIRTIO_BLK_T_OUT : VIRTIO_BLK_T_IN;
-	r->word = r->type == VIRTIO_BLK_T_OUT ? ++words : content[r->block];
-	fill(slot, r->type == VIRTIO_BLK_T_OUT ? r->word : 0xdeadbeef);
-	drv_blk_submit(&blk, slot, r->type, (u64)r->block * BLOCK / 512, BLOCK, 1 + rnd(3));
-	submitted++;
-}
-
-static void fill_queue(void)
-{
-	int slot;
-
-	while ((slot = drv_blk_slot(&blk)) >= 0)
-		submit((u32)slot);
-	drv_vq_kick(&blk.vq);
-}
-
-/* Takes one that has come back, if one has: a request that is out, good, and with its data. */
-static bool reap(void)
-{
-	u32 len, i, *at, slot;
-	u8 status;
-	int head = drv_vq_get(&blk.vq, &len);
-
-	if (head < 0)
-		return false;
-	slot = (u32)blk.slot_of[head];
-	status = drv_blk_status(&blk, slot);
-	assert_true(blk.busy & 1u << slot);
-	assert_true(request[slot].busy);
-	blk.busy &= ~(1u << slot);
-	request[slot].busy = false;
-	assert_int_equal(status, VIRTIO_BLK_S_OK);
-	at = (u32 *)drv_blk_data(&blk, slot);
-	for (i = 0; i < BLOCK / 4; i++)
-		assert_int_equal(at[i], request[slot].word);
-	if (request[slot].type == VIRTIO_BLK_T_OUT)
-		content[request[slot].block] = request[slot].word;
-	completed++;
-	return true;
-}
-
-static void reap_all(void)
-{
-	while (completed < submitted) {
-		drv_vq_kick(&blk.vq);
-		DRV_UNTIL(&drv, reap());
-	}
-	assert_int_equal(blk.busy, 0);
-}
-
-static void check_image(void)
-{
-	u32 *data = malloc(IMAGE_BYTES), b;
-
-	assert_int_equal(pread(image, data, IMAGE_BYTES, 0), IMAGE_BYTES);
-	for (b = 0; b < BLOCKS; b++) {
-		assert_int_equal(data[b * BLOCK / 4], content[b]);
-		assert_int_equal(data[(b + 1) * BLOCK / 4 - 1], content[b]);
-	}
-	free(data);
-}
-
 /* Killed at any moment, with the queue full and answers on their way. */
 static void killed_under_io(u64 features)
 {
@@ -188,27 +81,27 @@ static void killed_under_io(u64 features)
 
 	drv_blk_start(&blk, &drv, DISK, AREA, features);
 	for (i = 0; i < KILLS; i++) {
-		fill_queue();
-		for (n = rnd(40); n; n--) {
+		drv_load_fill(&load);
+		for (n = drv_load_rnd(&load, 40); n; n--) {
 			drv_poll(&drv, 0);
-			while (reap())
-				fill_queue();
+			while (drv_load_reap(&load))
+				drv_load_fill(&load);
 		}
-		usleep(rnd(4) * rnd(1500));
+		usleep(drv_load_rnd(&load, 4) * drv_load_rnd(&load, 1500));
 		/* One in five ends in good order, as with a daemon that is upgraded. */
-		if (rnd(5))
+		if (drv_load_rnd(&load, 5))
 			rig_kill(&rig);
 		else
 			rig_end(&rig);
-		open += submitted - completed;
+		open += load.submitted - load.completed;
 		assert_int_equal(replay(0), XVM_STATUS_OK);
 		/* Each worker answers once before it is killed: none is to be the third of a request. */
 		if (i % 2)
-			reap_all();
+			drv_load_finish(&load);
 	}
-	reap_all();
-	check_image();
-	printf("# %u kills, %u requests, %u of them out when a worker was killed\n", KILLS, submitted, open);
+	drv_load_finish(&load);
+	drv_load_check(&load, image);
+	printf("# %u kills, %u requests, %u of them out when a worker was killed\n", KILLS, load.submitted, open);
 	assert_true(open > KILLS);
 }
 
@@ -238,22 +131,22 @@ static void test_moved_at_rest(void **state)
 	(void)state;
 	drv_blk_start(&blk, &drv, DISK, AREA, ~0ull);
 	for (i = 0; i < 5; i++) {
-		fill_queue();
+		drv_load_fill(&load);
 		drv_poll(&drv, 0);
 		assert_int_equal(drv_quiesce(&drv, DISK), XVM_STATUS_OK);
 		/* All that was taken is back; what is offered now is not looked at. */
-		while (reap())
-			fill_queue();
+		while (drv_load_reap(&load))
+			drv_load_fill(&load);
 		drv_vq_force_kick(&blk.vq);
 		drv_sync(&drv);
 		usleep(2000);
-		assert_false(reap());
+		assert_false(drv_load_reap(&load));
 		rig_kill(&rig);
 		wipe_keep_file();
 		assert_int_equal(replay(XVM_KEEP_IDLE), XVM_STATUS_OK);
-		reap_all();
+		drv_load_finish(&load);
 	}
-	check_image();
+	drv_load_check(&load, image);
 }
 
 static void test_quiesce_and_resume(void **state)
@@ -265,20 +158,20 @@ static void test_quiesce_and_resume(void **state)
 	/* An area that comes and goes meanwhile ends nothing. */
 	drv_area_new(&drv, AREA + 1, DISK, 1);
 	assert_int_equal(drv_area_del(&drv, AREA + 1), XVM_STATUS_OK);
-	fill_queue();
+	drv_load_fill(&load);
 	drv_vq_force_kick(&blk.vq);
 	drv_sync(&drv);
 	usleep(20000);
-	assert_false(reap());
+	assert_false(drv_load_reap(&load));
 	assert_int_equal(drv_resume(&drv, DISK), XVM_STATUS_OK);
-	reap_all();
+	drv_load_finish(&load);
 	assert_int_equal(drv_resume(&drv, DISK), XVM_STATUS_OK);
 	/* A reset ends it. */
 	assert_int_equal(drv_quiesce(&drv, DISK), XVM_STATUS_OK);
 	drv_blk_restart(&blk, ~0ull);
-	fill_queue();
-	reap_all();
-	check_image();
+	drv_load_fill(&load);
+	drv_load_finish(&load);
+	drv_load_check(&load, image);
 }
 
 static void test_refusals(void **state)
@@ -290,14 +183,13 @@ static void test_refusals(void **state)
 	assert_int_equal(drv_keep_queue(&drv, DISK, 0, 0), XVM_STATUS_INVALID);
 	drv_blk_start(&blk, &drv, DISK, AREA, ~0ull);
 	assert_int_equal(drv_keep_queue(&drv, DISK, 0, XVM_KEEP_IDLE), XVM_STATUS_INVALID);
-	fill_queue();
+	drv_load_fill(&load);
 	rig_kill(&rig);
 	/* Flags that nobody knows; the queue is as new then. */
 	assert_int_equal(replay(2), XVM_STATUS_INVALID);
 	drv_blk_restart(&blk, ~0ull);
-	submitted = completed = 0;
-	memset(request, 0, sizeof(request));
-	fill_queue();
+	drv_load_forget(&load);
+	drv_load_fill(&load);
 	rig_kill(&rig);
 	wipe_keep_file();
 	assert_int_equal(replay(0), XVM_STATUS_LOST);

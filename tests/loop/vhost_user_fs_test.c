@@ -154,7 +154,6 @@ static void read_file(void)
 static void test_directory(void **state)
 {
 	struct xvm_ipc_dev_add add;
-	struct fdset fds;
 	char tag[36];
 
 	(void)state;
@@ -164,9 +163,7 @@ static void test_directory(void **state)
 		test_skip("virtiofsd wants to be root");
 	run_server();
 	describe(&add);
-	vu_server_fds(&fds, vu_server_connect(sock_path), 2);
-	rig_add_fds(&rig, &add, &fds);
-	fdset_close(&fds);
+	vu_server_add(&rig, &add, vu_server_connect(sock_path));
 	drv_wait_ready(&drv, FS);
 	assert_int_equal(drv_config(&drv, FS, 0, 36, tag), 36);
 	assert_string_equal(tag, "share");
@@ -181,9 +178,7 @@ static void test_directory(void **state)
 	RIG_UNTIL(&rig, rig.states[FS] & 1u << XVM_DEV_SERVER_LOST);
 	assert_int_equal(drv_set_status(&drv, FS, 0), 0);
 	run_server();
-	vu_server_fds(&fds, vu_server_connect(sock_path), 2);
-	rig_server(&rig, FS, &fds);
-	fdset_close(&fds);
+	vu_server_again(&rig, FS, sock_path, 2);
 	set_up_queues();
 	read_file();
 }

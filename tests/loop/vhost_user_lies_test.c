@@ -22,7 +22,6 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define DEV 5u			/* of the server */
@@ -74,8 +73,7 @@ static void end_server(void)
 {
 	if (server <= 0)
 		return;
-	kill(server, SIGKILL);
-	assert_int_equal(waitpid(server, NULL, 0), server);
+	vu_server_kill(server);
 	server = -1;
 }
 
@@ -84,20 +82,8 @@ static void add(u16 device_id)
 	struct xvm_ipc_dev_add desc = { .num = DEV, .device_id = device_id, .backend = XVM_BACKEND_VHOST_USER, .queues = 1,
 					.config_bytes = device_id == VIRTIO_ID_BLOCK ? 60 : 0,
 					.flags = trusted ? XVM_DEV_TRUSTED : 0 };
-	struct fdset fds;
 
-	vu_server_fds(&fds, vu_server_connect(sock_path), 1);
-	rig_add_fds(&rig, &desc, &fds);
-	fdset_close(&fds);
-}
-
-static void join_again(void)
-{
-	struct fdset fds;
-
-	vu_server_fds(&fds, vu_server_connect(sock_path), 1);
-	rig_server(&rig, DEV, &fds);
-	fdset_close(&fds);
+	vu_server_add(&rig, &desc, vu_server_connect(sock_path));
 }
 
 static int start(void **state)
@@ -205,7 +191,7 @@ static void test_successor_goes_on(void **state)
 		end_server();
 		ends++;
 		run_server("--log", "--inflight", "request", "die", "40");
-		join_again();
+		vu_server_again(&rig, DEV, sock_path, 1);
 	}
 	check_numbers(REQUESTS);
 	assert_in_range(ends, 5, 20);
@@ -232,7 +218,7 @@ static void test_no_log(void **state)
 		end_server();
 		if (round) {
 			run_server("--log", NULL, NULL, NULL, NULL);
-			join_again();
+			vu_server_again(&rig, DEV, sock_path, 1);
 			RIG_UNTIL(&rig, rig.states[DEV] & 1u << XVM_DEV_BROKEN);
 		}
 		assert_int_equal(drv_set_status(&drv, DEV, 0), 0);

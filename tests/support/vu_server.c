@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "test.h"
 #include "vu_server.h"
-#include "../../dom0/ipc.h"
+#include "../../dom0/base/fdset.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -66,9 +66,10 @@ int vu_server_connect(const char *path)
 	return -1;
 }
 
-void vu_server_fds(struct fdset *fds, int sock, unsigned int queues)
+/* As enum xvm_vu_fd has it. */
+static void make_fds(struct fdset *fds, int sock, u32 queues)
 {
-	unsigned int i;
+	u32 i;
 	int memory = memfd_create("vhost-user", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
 	assert_return_code(ftruncate(memory, (off_t)queues * XVM_VU_QUEUE_BYTES), errno);
@@ -79,4 +80,22 @@ void vu_server_fds(struct fdset *fds, int sock, unsigned int queues)
 	assert_return_code(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, &fds->fd[XVM_VU_BACK]), errno);
 	for (i = XVM_VU_CALL; i < fds->count; i++)
 		fds->fd[i] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+}
+
+void vu_server_add(struct rig *rig, const struct xvm_ipc_dev_add *desc, int sock)
+{
+	struct fdset fds;
+
+	make_fds(&fds, sock, desc->queues);
+	rig_add_fds(rig, desc, &fds);
+	fdset_close(&fds);
+}
+
+void vu_server_again(struct rig *rig, u16 num, const char *path, u32 queues)
+{
+	struct fdset fds;
+
+	make_fds(&fds, vu_server_connect(path), queues);
+	rig_server(rig, num, &fds);
+	fdset_close(&fds);
 }

@@ -6,9 +6,7 @@
 #ifndef TESTS_SUPPORT_VU_SERVER_H
 #define TESTS_SUPPORT_VU_SERVER_H
 
-#include <stdbool.h>
-#include <sys/types.h>
-#include "../../dom0/base/fdset.h"
+#include "rig.h"
 
 #define QSD "/usr/bin/qemu-storage-daemon"
 #define VIRTIOFSD "/usr/lib/qemu/virtiofsd"
@@ -20,7 +18,8 @@ pid_t vu_server_disk(const char *path, const char *image, bool writable);
 void vu_server_kill(pid_t pid);
 /* Connects, within 10 s of trying. */
 int vu_server_connect(const char *path);
-/* As enum xvm_vu_fd has it; sock is taken. The caller closes the set. */
-void vu_server_fds(struct fdset *fds, int sock, unsigned int queues);
+/* Adds the device, of desc->queues queues, or gives it its next server. Takes sock. */
+void vu_server_add(struct rig *rig, const struct xvm_ipc_dev_add *desc, int sock);
+void vu_server_again(struct rig *rig, u16 num, const char *path, u32 queues);
 
 #endif
