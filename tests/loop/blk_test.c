@@ -6,11 +6,11 @@
  */
 /* LINK: dom0/base dom0/virtio dom0/dev dom0/remote dom0/bus dom0/worker/aio.c dom0/worker/worker.c */
 /* LINK: dom0/worker/control.c dom0/worker/types.c xen/proto tests/support/rig.c tests/support/drv.c */
-/* LINK: tests/support/drv_vq.c tests/support/drv_blk.c */
+/* LINK: tests/support/drv_vq.c tests/support/drv_blk.c tests/support/drv_sectors.c */
 /* LIBS: -l:liburing.a */
 /* TIME: 240 */
 #include "../support/test.h"
-#include "../support/drv_vq.h"
+#include "../support/drv_sectors.h"
 #include "../../dom0/virtio/vdev.h"
 #include "../../xen/proto/addr.h"
 #include <fcntl.h>
@@ -19,12 +19,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define IMAGE_BYTES (8u << 20)
 #define ALL_FEATURES (~0ull)
 
 static struct rig rig;
 static struct drv drv;
 static struct drv_blk blk;
+static struct drv_sectors load = { .seed = 1 };
 static char image_path[] = "/tmp/xvmsg-blk-XXXXXX";
 static int image = -1;		/* ours; the worker gets one of its own */
 
@@ -40,7 +40,7 @@ static void add_disk(u16 num, u32 flags)
 {
 	int fd = open_image(flags & XVM_DEV_READ_ONLY ? O_RDONLY : O_RDWR);
 
-	rig_add_blk(&rig, num, fd, IMAGE_BYTES, flags);
+	rig_add_blk(&rig, num, fd, SECTORS_BYTES, flags);
 	close(fd);
 	drv_wait_ready(&drv, num);
 }
@@ -50,7 +50,7 @@ static int start(void **state)
 	(void)state;
 	memcpy(image_path, "/tmp/xvmsg-blk-XXXXXX", sizeof(image_path));
 	image = mkstemp(image_path);
-	assert_return_code(ftruncate(image, IMAGE_BYTES), errno);
+	assert_return_code(ftruncate(image, SECTORS_BYTES), errno);
 	drv_start(&drv, &rig);
 	return 0;
 }
@@ -64,57 +64,13 @@ static int stop(void **state)
 	return 0;
 }
 
-static u32 seed = 1;
-
-static u32 rnd(u32 below)
-{
-	seed = seed * 1664525 + 1013904223;
-	return (u32)(((u64)(seed >> 4) * below) >> 28);
-}
-
-/* Keeps up to 16 requests going; every sector has a version, and reads must see the last one. */
 static void random_io(u64 features, u32 requests)
 {
-	static u8 model[IMAGE_BYTES];
-	struct { u32 type, bytes; u64 sector; } want[DRV_BLK_SLOTS];
-	u32 sent = 0, done = 0, len, slot, bytes;
-	u64 sector;
-	u8 status;
-	int s, i;
-
 	drv_blk_start(&blk, &drv, 1, 1, features);
-	assert_int_equal(pread(image, model, IMAGE_BYTES, 0), IMAGE_BYTES);
-	while (done < requests) {
-		while (sent < requests && (s = drv_blk_slot(&blk)) >= 0) {
-			/* Each slot owns a sixteenth of the disk, so requests never overlap. */
-			bytes = (1 + rnd(127)) * 512;
-			sector = (u64)s * (IMAGE_BYTES / 512 / 16) + rnd(IMAGE_BYTES / 512 / 16 - 128);
-			want[s].type = rnd(2) ? VIRTIO_BLK_T_OUT : VIRTIO_BLK_T_IN;
-			want[s].bytes = bytes;
-			want[s].sector = sector;
-			if (want[s].type == VIRTIO_BLK_T_OUT) {
-				for (i = 0; i < (int)bytes; i += 4)
-					xvm_put32(drv_blk_data(&blk, (u32)s) + i, rnd(1u << 28));
-				memcpy(model + sector * 512, drv_blk_data(&blk, (u32)s), bytes);
-			}
-			drv_blk_submit(&blk, (u32)s, want[s].type, sector, bytes, 1 + rnd(8));
-			sent++;
-		}
-		slot = drv_blk_reap(&blk, &status, &len);
-		done++;
-		assert_int_equal(status, VIRTIO_BLK_S_OK);
-		assert_int_equal(len, want[slot].type == VIRTIO_BLK_T_IN ? want[slot].bytes + 1 : 1);
-		if (want[slot].type == VIRTIO_BLK_T_IN)
-			assert_memory_equal(drv_blk_data(&blk, slot), model + want[slot].sector * 512,
-					    want[slot].bytes);
-	}
+	drv_sectors_init(&load, &blk);
+	drv_sectors_run(&load, requests);
 	assert_int_equal(drv_blk_do(&blk, VIRTIO_BLK_T_FLUSH, 0, NULL, 0), VIRTIO_BLK_S_OK);
-	for (i = 0; i < (int)(IMAGE_BYTES / 65536); i++) {
-		u8 disk[65536];
-
-		assert_int_equal(pread(image, disk, sizeof(disk), i * 65536L), sizeof(disk));
-		assert_memory_equal(disk, model + i * 65536L, sizeof(disk));
-	}
+	drv_sectors_check(&load, image);
 }
 
 static void test_random_io(void **state)
@@ -148,7 +104,7 @@ static void test_random_io_direct(void **state)
 	(void)state;
 	if (fd < 0)
 		test_skip("no O_DIRECT on this file system");
-	rig_add_blk(&rig, 1, fd, IMAGE_BYTES, XVM_DEV_DIRECT);
+	rig_add_blk(&rig, 1, fd, SECTORS_BYTES, XVM_DEV_DIRECT);
 	close(fd);
 	drv_wait_ready(&drv, 1);
 	random_io(ALL_FEATURES, 1000);
@@ -163,7 +119,7 @@ static void test_other_requests(void **state)
 	(void)state;
 	add_disk(1, XVM_DEV_DISCARD);
 	drv_blk_start(&blk, &drv, 1, 1, ALL_FEATURES);
-	assert_int_equal(blk.capacity, IMAGE_BYTES / 512);
+	assert_int_equal(blk.capacity, SECTORS_BYTES / 512);
 	assert_int_equal(drv_blk_do(&blk, VIRTIO_BLK_T_GET_ID, 0, id, 20), VIRTIO_BLK_S_OK);
 	assert_string_equal((char *)id, "rig-disk");
 	memset(data, 0xa5, sizeof(data));
@@ -204,60 +160,33 @@ static void test_read_only(void **state)
 	assert_int_equal(data[0], 0);
 }
 
-static void fill(u32 type)
-{
-	int s;
-
-	while ((s = drv_blk_slot(&blk)) >= 0)
-		drv_blk_submit(&blk, (u32)s, type, (u64)s * 128, DRV_BLK_SLOT_BYTES, 4);
-	drv_vq_kick(&blk.vq);
-}
-
 /* A reset is answered when no I/O is left, requests of others meanwhile; then the disk works again. */
 static void test_reset_under_io(void **state)
 {
-	u8 data[512];
 	u32 round;
 
 	(void)state;
 	add_disk(1, 0);
 	drv_blk_start(&blk, &drv, 1, 1, ALL_FEATURES);
 	for (round = 0; round < 20; round++) {
-		fill(round & 1 ? VIRTIO_BLK_T_OUT : VIRTIO_BLK_T_IN);
+		drv_blk_fill(&blk, round & 1 ? VIRTIO_BLK_T_OUT : VIRTIO_BLK_T_IN);
 		if (round % 3 == 1)
 			drv_reset_vqueue(&drv, 1, 0);
-		assert_int_equal(drv_set_status(&drv, 1, 0), 0);
-		/* Nothing may touch the memory any more. */
-		memset(blk.base, (int)round, 1 << 20);
-		usleep(2000);
-		for (u32 i = 0; i < 1 << 20; i += 4096)
-			assert_int_equal(blk.base[i], round);
-		drv.used[1] = 0;
-		drv_blk_restart(&blk, ALL_FEATURES);
-		assert_int_equal(drv_blk_do(&blk, VIRTIO_BLK_T_IN, 1, data, 512), VIRTIO_BLK_S_OK);
+		drv_blk_reset_under_io(&blk, (u8)round, ALL_FEATURES);
 	}
 }
 
 static void test_area_del_under_io(void **state)
 {
 	struct drv_seg seg;
-	u32 round, len;
-	u8 status;
+	u32 round;
 
 	(void)state;
 	add_disk(1, 0);
 	drv_blk_start(&blk, &drv, 1, 1, ALL_FEATURES);
 	assert_int_equal(drv_area_del(&drv, 1), XVM_STATUS_BUSY);
-	for (round = 0; round < 8; round++) {
-		drv_area_new(&drv, 10 + round, 1, 16);
-		fill(VIRTIO_BLK_T_IN);
-		/* Requests that are under way end, those that come meanwhile wait, none is lost. */
-		assert_int_equal(drv_area_del(&drv, 10 + round), XVM_STATUS_OK);
-		while (blk.busy) {
-			drv_blk_reap(&blk, &status, &len);
-			assert_int_equal(status, VIRTIO_BLK_S_OK);
-		}
-	}
+	for (round = 0; round < 8; round++)
+		drv_blk_area_under_io(&blk, 10 + round);
 	/* The memory is gone: a buffer there breaks the device, not the worker. */
 	seg = (struct drv_seg){ xvm_addr_make(10, 0), 16, false };
 	drv_vq_add(&blk.vq, &seg, 1);
@@ -273,7 +202,7 @@ static void test_remove_under_io(void **state)
 	(void)state;
 	add_disk(1, 0);
 	drv_blk_start(&blk, &drv, 1, 1, ALL_FEATURES);
-	fill(VIRTIO_BLK_T_OUT);
+	drv_blk_fill(&blk, VIRTIO_BLK_T_OUT);
 	rig_del(&rig, 1, true);
 	DRV_UNTIL(&drv, rig.state[1] == XVM_DEV_GONE);
 	assert_int_equal(rig.maps, rig.unmaps);
@@ -298,7 +227,7 @@ static void test_stop_under_io(void **state)
 	add_disk(1, 0);
 	rig_add_rng(&rig, 2);
 	drv_blk_start(&blk, &drv, 1, 1, ALL_FEATURES);
-	fill(VIRTIO_BLK_T_OUT);
+	drv_blk_fill(&blk, VIRTIO_BLK_T_OUT);
 }
 
 static void test_two_disks_one_image(void **state)

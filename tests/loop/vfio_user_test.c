@@ -8,12 +8,12 @@
  */
 /* LINK: dom0/base dom0/virtio dom0/dev dom0/remote dom0/bus dom0/worker/aio.c dom0/worker/worker.c */
 /* LINK: dom0/worker/control.c dom0/worker/types.c xen/proto tests/support/rig.c tests/support/drv.c */
-/* LINK: tests/support/drv_vq.c tests/support/drv_blk.c tests/remote/vfio_server.c */
+/* LINK: tests/support/drv_vq.c tests/support/drv_blk.c tests/support/drv_sectors.c tests/remote/vfio_server.c */
 /* LIBS: -l:liburing.a */
 /* TIME: 150 */
 #include "../support/test.h"
 #include "../remote/vfio_server.h"
-#include "../support/drv_vq.h"
+#include "../support/drv_sectors.h"
 #include "../../dom0/virtio/vdev.h"
 #include "../../xen/proto/addr.h"
 
@@ -28,13 +28,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#define IMAGE_BYTES (4u << 20)
 #define ALL_FEATURES (~0ull)
 #define OTHER 2u		/* number of the disk of our own */
 
 static struct rig rig;
 static struct drv drv;
 static struct drv_blk blk, other;
+static struct drv_sectors load = { .seed = 1 };
 static int image = -1, other_image = -1;
 static pid_t server;
 static volatile bool *grown;
@@ -46,7 +46,7 @@ static int start(void **state)
 	(void)state;
 	image = memfd_create("image", MFD_CLOEXEC);
 	other_image = memfd_create("other", MFD_CLOEXEC);
-	assert_return_code(ftruncate(image, IMAGE_BYTES) | ftruncate(other_image, IMAGE_BYTES), errno);
+	assert_return_code(ftruncate(image, SECTORS_BYTES) | ftruncate(other_image, SECTORS_BYTES), errno);
 	grown = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	server = 0;
 	drv_start(&drv, &rig);
@@ -119,99 +119,19 @@ static void add_there(struct vfio_server how, u32 flags)
 	drv_wait_ready(&drv, 1);
 }
 
-static u32 seed = 1;
-
-static u32 rnd(u32 below)
-{
-	seed = seed * 1664525 + 1013904223;
-	return (u32)(((u64)(seed >> 4) * below) >> 28);
-}
-
-/* What the image must hold; and where the newest write to it was not seen to end, what it may. */
-static u8 model[IMAGE_BYTES], pending[IMAGE_BYTES];
-static bool in_doubt[IMAGE_BYTES / 512];
-
-struct want {
-	u32 type, bytes;
-	u64 sector;
-};
-
-static struct want want[DRV_BLK_SLOTS];
-
-static void submit_random(u32 s)
-{
-	u32 bytes = (1 + rnd(127)) * 512, i;
-	u64 sector = (u64)s * (IMAGE_BYTES / 512 / 16) + rnd(IMAGE_BYTES / 512 / 16 - 128);
-	u8 *data = drv_blk_data(&blk, s);
-
-	want[s] = (struct want){ rnd(2) ? VIRTIO_BLK_T_OUT : VIRTIO_BLK_T_IN, bytes, sector };
-	if (want[s].type == VIRTIO_BLK_T_OUT) {
-		for (i = 0; i < bytes; i += 4)
-			xvm_put32(data + i, rnd(1u << 28));
-		memcpy(pending + sector * 512, data, bytes);
-		memset(in_doubt + sector, true, bytes / 512);
-	}
-	drv_blk_submit(&blk, s, want[s].type, sector, bytes, 1 + rnd(8));
-}
-
-static void check_done(u32 s, u8 status, u32 len)
-{
-	struct want *w = &want[s];
-
-	assert_int_equal(status, VIRTIO_BLK_S_OK);
-	assert_int_equal(len, w->type == VIRTIO_BLK_T_IN ? w->bytes + 1 : 1);
-	if (w->type == VIRTIO_BLK_T_IN) {
-		assert_memory_equal(drv_blk_data(&blk, s), model + w->sector * 512, w->bytes);
-		return;
-	}
-	memcpy(model + w->sector * 512, pending + w->sector * 512, w->bytes);
-	memset(in_doubt + w->sector, false, w->bytes / 512);
-}
-
-static void random_io(u32 requests)
-{
-	u32 sent = 0, done = 0, len, slot;
-	u8 status;
-	int s;
-
-	while (done < requests) {
-		while (sent < requests && (s = drv_blk_slot(&blk)) >= 0) {
-			submit_random((u32)s);
-			sent++;
-		}
-		slot = drv_blk_reap(&blk, &status, &len);
-		check_done(slot, status, len);
-		done++;
-	}
-}
-
-static void check_image(void)
-{
-	u8 sector[512];
-	u32 i;
-
-	for (i = 0; i < IMAGE_BYTES / 512; i++) {
-		assert_int_equal(pread(image, sector, 512, i * 512L), 512);
-		if (!in_doubt[i] || memcmp(sector, pending + i * 512, 512))
-			assert_memory_equal(sector, model + i * 512, 512);
-	}
-}
-
 static void start_io(void)
 {
-	memset(model, 0, sizeof(model));
-	memset(in_doubt, 0, sizeof(in_doubt));
 	drv_blk_start(&blk, &drv, 1, 1, ALL_FEATURES);
-	assert_int_equal(blk.capacity, IMAGE_BYTES / 512);
+	drv_sectors_init(&load, &blk);
 }
 
 static void verified_io(struct vfio_server how, u32 flags, u32 requests)
 {
 	add_there(how, flags);
 	start_io();
-	random_io(requests);
+	drv_sectors_run(&load, requests);
 	assert_int_equal(drv_blk_do(&blk, VIRTIO_BLK_T_FLUSH, 0, NULL, 0), VIRTIO_BLK_S_OK);
-	check_image();
+	drv_sectors_check(&load, image);
 	DRV_UNTIL(&drv, rig.state[1] == XVM_DEV_DRIVER_OK);
 }
 
@@ -355,61 +275,35 @@ static void test_grows(void **state)
 
 	(void)state;
 	verified_io(plain, XVM_DEV_TRUSTED, 50);
-	assert_return_code(ftruncate(image, 2 * IMAGE_BYTES), errno);
+	assert_return_code(ftruncate(image, 2 * SECTORS_BYTES), errno);
 	*grown = true;
 	DRV_UNTIL(&drv, drv.configs[1]);
 	assert_int_equal(drv_config(&drv, 1, 0, 8, &capacity), 8);
-	assert_int_equal(capacity, 2 * IMAGE_BYTES / 512);
-}
-
-static void fill(u32 type)
-{
-	int s;
-
-	while ((s = drv_blk_slot(&blk)) >= 0)
-		drv_blk_submit(&blk, (u32)s, type, (u64)s * 128, DRV_BLK_SLOT_BYTES, 4);
-	drv_vq_kick(&blk.vq);
+	assert_int_equal(capacity, 2 * SECTORS_BYTES / 512);
 }
 
 static void test_reset_under_io(void **state)
 {
-	u8 data[512];
-	u32 round, i;
+	u32 round;
 
 	(void)state;
 	add_there(plain, XVM_DEV_TRUSTED);
 	drv_blk_start(&blk, &drv, 1, 1, ALL_FEATURES);
 	for (round = 0; round < 10; round++) {
-		fill(round & 1 ? VIRTIO_BLK_T_OUT : VIRTIO_BLK_T_IN);
-		assert_int_equal(drv_set_status(&drv, 1, 0), 0);
-		/* Nothing may touch the memory any more. */
-		memset(blk.base, (int)round, 1 << 20);
-		usleep(2000);
-		for (i = 0; i < 1 << 20; i += 4096)
-			assert_int_equal(blk.base[i], round);
-		drv.used[1] = 0;
-		drv_blk_restart(&blk, ALL_FEATURES);
-		assert_int_equal(drv_blk_do(&blk, VIRTIO_BLK_T_IN, 1, data, 512), VIRTIO_BLK_S_OK);
+		drv_blk_fill(&blk, round & 1 ? VIRTIO_BLK_T_OUT : VIRTIO_BLK_T_IN);
+		drv_blk_reset_under_io(&blk, (u8)round, ALL_FEATURES);
 	}
 }
 
 static void test_areas_come_and_go(void **state)
 {
-	u32 round, len;
-	u8 status;
+	u32 round;
 
 	(void)state;
 	add_there(plain, XVM_DEV_TRUSTED);
 	drv_blk_start(&blk, &drv, 1, 1, ALL_FEATURES);
-	for (round = 0; round < 8; round++) {
-		drv_area_new(&drv, 10 + round, 1, 16);
-		fill(VIRTIO_BLK_T_IN);
-		assert_int_equal(drv_area_del(&drv, 10 + round), XVM_STATUS_OK);
-		while (blk.busy) {
-			drv_blk_reap(&blk, &status, &len);
-			assert_int_equal(status, VIRTIO_BLK_S_OK);
-		}
-	}
+	for (round = 0; round < 8; round++)
+		drv_blk_area_under_io(&blk, 10 + round);
 }
 
 static void test_remove_under_io(void **state)
@@ -417,7 +311,7 @@ static void test_remove_under_io(void **state)
 	(void)state;
 	add_there(plain, XVM_DEV_TRUSTED);
 	drv_blk_start(&blk, &drv, 1, 1, ALL_FEATURES);
-	fill(VIRTIO_BLK_T_OUT);
+	drv_blk_fill(&blk, VIRTIO_BLK_T_OUT);
 	rig_del(&rig, 1, true);
 	DRV_UNTIL(&drv, rig.state[1] == XVM_DEV_GONE);
 	DRV_UNTIL(&drv, drv.device_state[1] == VIRTIO_MSG_DEVICE_REMOVED);
@@ -437,7 +331,7 @@ static void test_stop_under_io(void **state)
 	(void)state;
 	add_there(plain, XVM_DEV_TRUSTED);
 	drv_blk_start(&blk, &drv, 1, 1, ALL_FEATURES);
-	fill(VIRTIO_BLK_T_OUT);
+	drv_blk_fill(&blk, VIRTIO_BLK_T_OUT);
 }
 
 static int start_kept(void **state)
@@ -468,30 +362,23 @@ static void succeed(void)
 /* What was in flight is sent again, each request comes back once, and nothing is lost. */
 static void test_worker_dies(void **state)
 {
-	u32 i, n, len, slot;
-	u8 status;
-	int s;
+	u32 i, n;
 
 	(void)state;
 	add_there(plain, XVM_DEV_TRUSTED);
 	start_io();
 	for (i = 0; i < 8; i++) {
-		while ((s = drv_blk_slot(&blk)) >= 0)
-			submit_random((u32)s);
+		drv_sectors_fill(&load, DRV_BLK_SLOTS);
 		drv_vq_kick(&blk.vq);
-		for (n = rnd(12); n; n--) {
-			slot = drv_blk_reap(&blk, &status, &len);
-			check_done(slot, status, len);
-		}
+		for (n = drv_sectors_rnd(&load, 12); n; n--)
+			drv_sectors_reap(&load);
 		succeed();
 	}
-	while (blk.busy) {
-		slot = drv_blk_reap(&blk, &status, &len);
-		check_done(slot, status, len);
-	}
-	check_image();
-	random_io(200);
-	check_image();
+	while (blk.busy)
+		drv_sectors_reap(&load);
+	drv_sectors_check(&load, image);
+	drv_sectors_run(&load, 200);
+	drv_sectors_check(&load, image);
 }
 
 static void test_other_type(void **state)
@@ -528,13 +415,13 @@ static void other_works(void)
 {
 	u8 data[4096];
 
-	memset(data, (int)rnd(256), sizeof(data));
-	assert_int_equal(drv_blk_do(&other, VIRTIO_BLK_T_OUT, 8 * rnd(100), data, sizeof(data)), VIRTIO_BLK_S_OK);
+	memset(data, (int)drv_sectors_rnd(&load, 256), sizeof(data));
+	assert_int_equal(drv_blk_do(&other, VIRTIO_BLK_T_OUT, 8 * drv_sectors_rnd(&load, 100), data, sizeof(data)), VIRTIO_BLK_S_OK);
 }
 
 static void add_other(void)
 {
-	rig_add_blk(&rig, OTHER, other_image, IMAGE_BYTES, 0);
+	rig_add_blk(&rig, OTHER, other_image, SECTORS_BYTES, 0);
 	drv_wait_ready(&drv, OTHER);
 	drv_blk_start(&other, &drv, OTHER, 20, ALL_FEATURES);
 }
@@ -612,12 +499,12 @@ static void breaks(enum vfio_server_phase at, enum vfio_server_act act, u32 coun
 	struct vfio_server how = plain;
 	double began = seconds();
 	u32 len, slot;
-	int head, s;
+	int head;
 
 	how.at = at;
 	how.act = act;
 	how.count = count;
-	assert_return_code(ftruncate(image, 0) | ftruncate(image, IMAGE_BYTES), errno);
+	assert_return_code(ftruncate(image, 0) | ftruncate(image, SECTORS_BYTES), errno);
 	rig.state[1] = 0;
 	drv.device_state[1] = 0;
 	drv.configs[1] = 0;
@@ -627,13 +514,12 @@ static void breaks(enum vfio_server_phase at, enum vfio_server_act act, u32 coun
 		drv_area_new(&drv, 10, 1, 16);
 	}
 	while (!drv.configs[1]) {
-		while ((s = drv_blk_slot(&blk)) >= 0)
-			submit_random((u32)s);
+		drv_sectors_fill(&load, DRV_BLK_SLOTS);
 		drv_vq_kick(&blk.vq);
 		while ((head = drv_vq_get(&blk.vq, &len)) >= 0) {
 			slot = (u32)blk.slot_of[head];
 			blk.busy &= ~(1u << slot);
-			check_done(slot, drv_blk_status(&blk, slot), len);
+			drv_sectors_done(&load, slot, drv_blk_status(&blk, slot), len);
 		}
 		other_works();
 		drv_poll(&drv, 5);
@@ -642,7 +528,7 @@ static void breaks(enum vfio_server_phase at, enum vfio_server_act act, u32 coun
 	assert_true(drv.config[1].device_status & XVM_S_NEEDS_RESET);
 	RIG_UNTIL(&rig, rig.state[1] == XVM_DEV_BROKEN);
 	reap_server();
-	check_image();
+	drv_sectors_check(&load, image);
 	assert_int_equal(drv_set_status(&drv, 1, 0), 0);
 	stays_broken();
 }
@@ -716,7 +602,7 @@ static void test_hangs(void **state)
 	how.act = DO_HANG;
 	add_there(how, XVM_DEV_TRUSTED);
 	start_io();
-	fill(VIRTIO_BLK_T_IN);
+	drv_blk_fill(&blk, VIRTIO_BLK_T_IN);
 	for (began = seconds(); seconds() - began < 1;)
 		other_works();
 	/* A slow request is none that failed. A reset needs the server's word, for which there is a limit. */
