@@ -70,38 +70,18 @@ static void step(struct run *run, u8 op)
 	default:
 		run->area[n * 64 + 3] ^= op;
 	}
-	require(run->vq.in_flight == run->n);
 	require(run->vq.out_descs <= run->vq.config.size);
 	require(run->vq.last_avail < run->vq.config.size && run->vq.used_next < run->vq.config.size);
 }
 
-static bool enable(struct run *run, const u8 *header)
+static u32 queue_size(u8 byte)
 {
-	struct xvm_vq_config config = {
-		.size = header[0] % (MAX_SIZE + 2),
-		.desc = xvm_addr_make(AREA, header[1] * 16u),
-		.driver = xvm_addr_make(AREA, header[2] * 8u),
-		.device = xvm_addr_make(AREA, header[3] * 8u),
-	};
-
-	return !xvm_vq_enable(&run->vq, &config, XVM_VQ_PACKED |
-			      (header[4] & 1 ? XVM_VQ_EVENT_IDX : 0) |
-			      (header[4] & 2 ? XVM_VQ_IN_ORDER : 0));
+	return byte % (MAX_SIZE + 2);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static struct run zero;
-	struct run run = zero;
-	u32 i;
+	static const struct format packed = { XVM_VQ_PACKED, queue_size, step };
 
-	if (!run_begin(&run, data, size))
-		return 0;
-	if (enable(&run, data)) {
-		for (i = 0; i < SCRIPT_BYTES; i++)
-			step(&run, data[HEADER_BYTES + i]);
-		run_end(&run);
-	}
-	free(run.area);
-	return 0;
+	return run_script(&packed, data, size);
 }

@@ -33,36 +33,16 @@ static void step(struct run *run, u8 op)
 	default:
 		run->area[(op >> 3) * 64 + 3] ^= op;
 	}
-	require(run->vq.in_flight == run->n);
 }
 
-/* Three ring addresses on a coarse grid, so that many inputs have a queue that works. */
-static bool enable(struct run *run, const u8 *header)
+static u32 queue_size(u8 byte)
 {
-	struct xvm_vq_config config = {
-		.size = 1u << (header[0] % 8),
-		.desc = xvm_addr_make(AREA, header[1] * 16u),
-		.driver = xvm_addr_make(AREA, header[2] * 8u),
-		.device = xvm_addr_make(AREA, header[3] * 8u),
-	};
-
-	return !xvm_vq_enable(&run->vq, &config, (header[4] & 1 ? XVM_VQ_EVENT_IDX : 0) |
-						 (header[4] & 2 ? XVM_VQ_IN_ORDER : 0));
+	return 1u << (byte % 8);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static struct run zero;
-	struct run run = zero;
-	u32 i;
+	static const struct format split = { 0, queue_size, step };
 
-	if (!run_begin(&run, data, size))
-		return 0;
-	if (enable(&run, data)) {
-		for (i = 0; i < SCRIPT_BYTES; i++)
-			step(&run, data[HEADER_BYTES + i]);
-		run_end(&run);
-	}
-	free(run.area);
-	return 0;
+	return run_script(&split, data, size);
 }

@@ -83,7 +83,7 @@ static inline void push(struct run *run, u32 which)
 	run->out[which] = run->out[--run->n];
 }
 
-/* Runs a script over the memory that follows it; NULL when there is too little input. */
+/* The area holds what follows the script; false: there is too little input. */
 static inline bool run_begin(struct run *run, const uint8_t *data, size_t size)
 {
 	size_t bytes;
@@ -109,6 +109,47 @@ static inline void run_end(struct run *run)
 		push(run, 0);
 	xvm_vq_flush(&run->vq);
 	require(!run->vq.in_flight && !run->vq.out_count && !run->vq.out_descs);
+}
+
+/* What a format has of its own. */
+struct format {
+	u32 flags;			/* XVM_VQ_* of every queue */
+	u32 (*size)(u8 byte);		/* of the queue */
+	void (*step)(struct run *run, u8 op);
+};
+
+/* Three ring addresses on a coarse grid, so that many inputs have a queue that works. */
+static inline bool enable(struct run *run, const struct format *format, const uint8_t *header)
+{
+	struct xvm_vq_config config = {
+		.size = format->size(header[0]),
+		.desc = xvm_addr_make(AREA, header[1] * 16u),
+		.driver = xvm_addr_make(AREA, header[2] * 8u),
+		.device = xvm_addr_make(AREA, header[3] * 8u),
+	};
+
+	return !xvm_vq_enable(&run->vq, &config, format->flags | (header[4] & 1 ? XVM_VQ_EVENT_IDX : 0) |
+						 (header[4] & 2 ? XVM_VQ_IN_ORDER : 0));
+}
+
+/* One input: header, script, memory. */
+static inline int run_script(const struct format *format, const uint8_t *data, size_t size)
+{
+	static struct run zero;
+	struct run run = zero;
+	u32 i;
+
+	if (!run_begin(&run, data, size))
+		return 0;
+	if (enable(&run, format, data)) {
+		for (i = 0; i < SCRIPT_BYTES; i++) {
+			format->step(&run, data[HEADER_BYTES + i]);
+			require(run.vq.in_flight == run.n);
+		}
+		run_end(&run);
+	}
+	free(run.area);
+	return 0;
 }
 
 #endif
