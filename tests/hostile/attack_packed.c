@@ -66,26 +66,11 @@ static bool wait_used(u32 position, u32 ms)
 	return true;
 }
 
-static void again(const char *what)
-{
-	if (disk_again())
-		wrong("%s: no reset", what);
-}
-
-static void breaks(const char *what)
-{
-	disk_kick();
-	if (!disk_broken())
-		wrong("%s: the device is not broken", what);
-	seen("the device broke %u times, the connection stayed", ++disk.broken);
-	again(what);
-}
-
 static void one_buffer(u64 addr, u32 len, const char *what)
 {
 	fill(0, addr, len, 0);
 	show(0, 0);
-	breaks(what);
+	queue_breaks(what);
 }
 
 static void places(void)
@@ -118,7 +103,7 @@ static void chain_too_long(void)
 		fill(i, disk_addr(DISK_DATA), 16, 0);
 	for (i = DISK_QUEUE; i-- > 0; )
 		show(i, D_NEXT);
-	breaks("a chain round the ring");
+	queue_breaks("a chain round the ring");
 }
 
 /* Twenty good requests fill sixty places; a chain over the last four goes on where the first is. */
@@ -133,7 +118,7 @@ static void places_out(void)
 	}
 	for (i = 20; i-- > 0; )
 		request(3 * i, i, (u16)i, true);
-	breaks("a chain into places that are the device's");
+	queue_breaks("a chain into places that are the device's");
 }
 
 static void id_twice(void)
@@ -141,37 +126,26 @@ static void id_twice(void)
 	up();
 	request(3, 1, 5, true);
 	request(0, 0, 5, true);
-	breaks("an id that is in use");
+	queue_breaks("an id that is in use");
 }
 
 static void buffers(void)
 {
 	up();
-	one_buffer(0, 16, "address 0");
-	one_buffer(~0ull - 7, 16, "an address that wraps");
-	one_buffer(disk_addr(DISK_PAGES * 4096 - 8), 16, "over the end");
-	one_buffer(disk_addr(0) | 1ull << 63, 16, "the reserved bit");
-	one_buffer(disk_addr(0), 0xffffffff, "4 GiB");
-	one_buffer(disk_addr(0), 0, "length zero");
-	one_buffer(xvm_addr_make(disk.area == 127 ? 1 : 127, 0), 16, "an area that is not there");
+	queue_bad_buffers(one_buffer);
 }
 
 static void indirect(u64 addr, u32 len, u16 flags, const char *what)
 {
 	fill(0, addr, len, 0);
 	show(0, (u16)(D_INDIRECT | flags));
-	breaks(what);
+	queue_breaks(what);
 }
 
 static void indirect_lies(void)
 {
 	up();
-	indirect(disk_addr(DISK_TABLE), 17, 0, "no whole descriptors");
-	indirect(disk_addr(DISK_TABLE), 0, 0, "an empty table");
-	indirect(disk_addr(DISK_PAGES * 4096 - 16), 32, 0, "a table over the end");
-	indirect(0x1234567890, 160, 0, "a table nowhere");
-	indirect(disk_addr(0), 0xfffffff0, 0, "a table of 4 GiB");
-	indirect(disk_addr(DISK_TABLE), 16, D_NEXT, "a table with a next");
+	queue_bad_tables(indirect);
 	disk_desc_at(DISK_TABLE, disk_addr(DISK_TABLE), 16, 0, D_INDIRECT);
 	indirect(disk_addr(DISK_TABLE), 16, 0, "a table in a table");
 }
@@ -183,7 +157,7 @@ static void order_lies(void)
 	fill(1, disk_addr(DISK_DATA), 16, 0);
 	show(1, 0);
 	show(0, D_NEXT | D_WRITE);
-	breaks("readable after writable");
+	queue_breaks("readable after writable");
 	one_buffer(disk_addr(DISK_DATA), 16, "a request without a status byte");
 }
 
@@ -199,37 +173,32 @@ static void flags_step(void)
 	__atomic_store_n((u16 *)(place(position) + 14), (u16)rnd(), __ATOMIC_RELAXED);
 }
 
-static void changing(void (*step)(void))
+/* Sixteen, of which the first is shown last. */
+static void show_reads(void)
 {
-	u64 end = now_ms() + 1200;
-	u32 i, broken = 0;
+	u32 i;
 
-	up();
-	while (now_ms() < end && !front_dropped()) {
-		meanwhile(step);
-		for (i = 16; i-- > 0; )
-			request(3 * i, i, (u16)i, true);
-		disk_kick();
-		wait_used(45, 50);
-		meanwhile_end();
-		if (dev_status(disk.dev) & 64)
-			broken++;
-		if (disk_again())
-			break;
-	}
-	if (front_dropped() || disk_again())
-		wrong("the device did not come back");
-	seen("broken %u times", broken);
+	for (i = 16; i-- > 0; )
+		request(3 * i, i, (u16)i, true);
+	disk_kick();
+}
+
+static void reads(void)
+{
+	show_reads();
+	wait_used(45, 50);
 }
 
 static void ring_changes(void)
 {
-	changing(ring_step);
+	up();
+	queue_changing(ring_step, reads);
 }
 
 static void flags_change(void)
 {
-	changing(flags_step);
+	up();
+	queue_changing(flags_step, reads);
 }
 
 /* Both event structures: one is a hint, the other the device's own. A request is served all the same. */
@@ -261,13 +230,12 @@ static void shown_again(void)
 
 	up();
 	for (round = 0; round < 10; round++) {
-		for (i = 16; i-- > 0; )
-			request(3 * i, i, (u16)i, true);
-		disk_kick();
+		show_reads();
 		for (i = 0; i < 48; i++)
 			show(i, i % 3 == 2 ? D_WRITE : D_NEXT);
 		disk_kick();
-		again("descriptors shown again");
+		if (disk_again())
+			wrong("descriptors shown again: no reset");
 	}
 }
 

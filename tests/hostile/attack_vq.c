@@ -9,17 +9,6 @@ static void up(void)
 		wrong("the disk did not come up");
 }
 
-/* The device must say that it is broken, and work again after a reset. */
-static void breaks(const char *what)
-{
-	disk_kick();
-	if (!disk_broken())
-		wrong("%s: the device is not broken", what);
-	seen("the device broke %u times, the connection stayed", ++disk.broken);
-	if (disk_again())
-		wrong("%s: no reset", what);
-}
-
 static void queue_addresses(void)
 {
 	static const u64 bad[] = { 0, 1, 8, 1ull << 63, 0xffffffffffffffff, 0xfffffffffffffff0, 0x7f0000000000,
@@ -82,7 +71,7 @@ static void loop_of_two(void)
 	disk_desc(0, disk_addr(DISK_DATA), 16, D_NEXT, 1);
 	disk_desc(1, disk_addr(DISK_DATA), 16, D_NEXT, 0);
 	disk_avail(0);
-	breaks("a loop");
+	queue_breaks("a loop");
 }
 
 static void loop_of_one(void)
@@ -90,7 +79,7 @@ static void loop_of_one(void)
 	up();
 	disk_desc(5, disk_addr(DISK_DATA), 16, D_NEXT, 5);
 	disk_avail(5);
-	breaks("a loop of one");
+	queue_breaks("a loop of one");
 }
 
 static void chain_too_long(void)
@@ -101,16 +90,16 @@ static void chain_too_long(void)
 	for (i = 0; i < DISK_QUEUE; i++)
 		disk_desc(i, disk_addr(DISK_DATA), 16, D_NEXT, (u16)((i + 1) % DISK_QUEUE));
 	disk_avail(3);
-	breaks("a chain longer than the queue");
+	queue_breaks("a chain longer than the queue");
 }
 
 static void head_range(void)
 {
 	up();
 	disk_avail(DISK_QUEUE);
-	breaks("head 64 of 64");
+	queue_breaks("head 64 of 64");
 	disk_avail(0xffff);
-	breaks("head 65535");
+	queue_breaks("head 65535");
 }
 
 static void next_range(void)
@@ -118,7 +107,7 @@ static void next_range(void)
 	up();
 	disk_desc(0, disk_addr(DISK_DATA), 16, D_NEXT, 60000);
 	disk_avail(0);
-	breaks("next 60000");
+	queue_breaks("next 60000");
 }
 
 static void head_twice(void)
@@ -141,30 +130,24 @@ static void avail_ahead(void)
 	up();
 	for (i = 0; i < 3 * DISK_QUEUE; i++)
 		disk_avail(0);
-	breaks("available index far ahead");
+	queue_breaks("available index far ahead");
 	for (i = 0; i < 40000; i++)
 		disk_avail(0);
-	breaks("available index 40000 ahead");
+	queue_breaks("available index 40000 ahead");
 }
 
 static void one_buffer(u64 addr, u32 len, const char *what)
 {
 	disk_desc(0, addr, len, 0, 0);
 	disk_avail(0);
-	breaks(what);
+	queue_breaks(what);
 }
 
 static void buffer_addresses(void)
 {
 	up();
-	one_buffer(~0ull - 7, 16, "an address that wraps");
-	one_buffer(0, 16, "address 0");
+	queue_bad_buffers(one_buffer);
 	one_buffer(disk_addr(0xfffffffff0), 16, "an offset beyond the area");
-	one_buffer(disk_addr(DISK_PAGES * 4096 - 8), 16, "over the end");
-	one_buffer(disk_addr(0) | 1ull << 63, 16, "the reserved bit");
-	one_buffer(disk_addr(0), 0xffffffff, "4 GiB");
-	one_buffer(disk_addr(0), 0, "length zero");
-	one_buffer(xvm_addr_make(disk.area == 127 ? 1 : 127, 0), 16, "an area that is not there");
 }
 
 /* An area that is the worker's or another device's is none of the disk's. */
@@ -189,7 +172,7 @@ static void indirect(u64 addr, u32 len, u16 flags, const char *what)
 {
 	disk_desc(0, addr, len, D_INDIRECT | flags, 0);
 	disk_avail(0);
-	breaks(what);
+	queue_breaks(what);
 }
 
 static void indirect_lies(void)
@@ -197,12 +180,7 @@ static void indirect_lies(void)
 	u32 i;
 
 	up();
-	indirect(disk_addr(DISK_TABLE), 17, 0, "no whole descriptors");
-	indirect(disk_addr(DISK_TABLE), 0, 0, "an empty table");
-	indirect(disk_addr(DISK_PAGES * 4096 - 16), 32, 0, "a table over the end");
-	indirect(0x1234567890, 160, 0, "a table nowhere");
-	indirect(disk_addr(0), 0xfffffff0, 0, "a table of 4 GiB");
-	indirect(disk_addr(DISK_TABLE), 16, D_NEXT, "a table with a next");
+	queue_bad_tables(indirect);
 	disk_desc_at(DISK_TABLE, disk_addr(DISK_TABLE), 16, D_INDIRECT, 0);
 	indirect(disk_addr(DISK_TABLE), 16, 0, "a table in a table");
 	disk_desc_at(DISK_TABLE, disk_addr(DISK_DATA), 16, D_NEXT, 0);
@@ -218,15 +196,15 @@ static void order_lies(void)
 	disk_desc(0, disk_addr(DISK_DATA), 16, D_NEXT | D_WRITE, 1);
 	disk_desc(1, disk_addr(DISK_DATA), 16, 0, 0);
 	disk_avail(0);
-	breaks("readable after writable");
+	queue_breaks("readable after writable");
 	one_buffer(disk_addr(DISK_DATA), 16, "a request without a status byte");
 	disk_desc(0, disk_addr(DISK_DATA), 16, D_WRITE, 0);
 	disk_avail(0);
-	breaks("a request without a header");
+	queue_breaks("a request without a header");
 	disk_desc(0, disk_addr(DISK_DATA), 8, D_NEXT, 1);
 	disk_desc(1, disk_addr(DISK_DATA), 1, D_WRITE, 0);
 	disk_avail(0);
-	breaks("half a header");
+	queue_breaks("half a header");
 }
 
 static void descriptor_step(void)
@@ -247,50 +225,52 @@ static void avail_step(void)
 	disk.base[DISK_AVAIL + rnd() % (4 + 2 * DISK_QUEUE)] = (u8)rnd();
 }
 
-/* Good requests without end while a second thread writes over what they are made of. */
-static void changing(void (*step)(void), bool tables)
+static void read_anywhere(u32 slot)
 {
-	u64 end = now_ms() + 1200;
-	u32 i, broken = 0;
+	disk_request(slot, VIRTIO_BLK_T_IN, 8 * (rnd() % 64), 4096);
+}
 
-	up();
-	while (now_ms() < end && !front_dropped()) {
-		meanwhile(step);
-		for (i = 0; i < 16; i++) {
-			disk_request(i, VIRTIO_BLK_T_IN, 8 * (rnd() % 64), 4096);
-			if (!tables)
-				continue;
-			disk_desc_at(DISK_TABLE, disk_addr(DISK_HDR), 16, D_NEXT, 1);
-			disk_desc_at(DISK_TABLE + 16, disk_addr(DISK_DATA), 4096, D_NEXT | D_WRITE, 2);
-			disk_desc_at(DISK_TABLE + 32, disk_addr(DISK_HDR + 32), 1, D_WRITE, 0);
-			disk_desc(3 * i, disk_addr(DISK_TABLE), 48, D_INDIRECT, 0);
-		}
-		disk_kick();
-		disk_settle(50);
-		meanwhile_end();
-		if (dev_status(disk.dev) & 64)
-			broken++;
-		if (disk_again())
-			break;
+static void reads(void)
+{
+	u32 i;
+
+	for (i = 0; i < 16; i++)
+		read_anywhere(i);
+	disk_kick();
+	disk_settle(50);
+}
+
+static void reads_by_table(void)
+{
+	u32 i;
+
+	for (i = 0; i < 16; i++) {
+		read_anywhere(i);
+		disk_desc_at(DISK_TABLE, disk_addr(DISK_HDR), 16, D_NEXT, 1);
+		disk_desc_at(DISK_TABLE + 16, disk_addr(DISK_DATA), 4096, D_NEXT | D_WRITE, 2);
+		disk_desc_at(DISK_TABLE + 32, disk_addr(DISK_HDR + 32), 1, D_WRITE, 0);
+		disk_desc(3 * i, disk_addr(DISK_TABLE), 48, D_INDIRECT, 0);
 	}
-	if (front_dropped() || disk_again())
-		wrong("the device did not come back");
-	seen("broken %u times", broken);
+	disk_kick();
+	disk_settle(50);
 }
 
 static void descriptors_change(void)
 {
-	changing(descriptor_step, false);
+	up();
+	queue_changing(descriptor_step, reads);
 }
 
 static void tables_change(void)
 {
-	changing(table_step, true);
+	up();
+	queue_changing(table_step, reads_by_table);
 }
 
 static void avail_changes(void)
 {
-	changing(avail_step, false);
+	up();
+	queue_changing(avail_step, reads);
 }
 
 /* All parts of the queue at one place, and buffers on top of the used ring. */

@@ -194,6 +194,16 @@ int disk_prove(void);
 #define D_WRITE 2
 #define D_INDIRECT 4
 
+/* ---- attack_queue.c: of the disk's queue, in either format ---- */
+
+/* What was offered: the device must say that it is broken, and work again after a reset. */
+void queue_breaks(const char *what);
+/* Buffers and indirect tables that are none, one after the other. */
+void queue_bad_buffers(void (*offer)(u64 addr, u32 len, const char *what));
+void queue_bad_tables(void (*offer)(u64 addr, u32 len, u16 flags, const char *what));
+/* Good requests without end while a second thread writes over what they are made of. */
+void queue_changing(void (*step)(void), void (*requests)(void));
+
 /* ---- a second thread that does something all the time ---- */
 
 void meanwhile(void (*step)(void));
