@@ -346,7 +346,8 @@ static int read_to(struct stream *s, u32 want, u64 now_ms, const char **why)
 	ret = recvmsg(s->sock, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	if (ret < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
 		return 0;
-	*why = ret < 0 ? "connection to the server is broken" : "server has closed the connection";
+	/* A reset is the end of a server that had not read everything. */
+	*why = ret < 0 && errno != ECONNRESET ? "connection to the server is broken" : "server has closed the connection";
 	if (ret <= 0)
 		return -1;
 	*why = "server sent more descriptors than a message may have";

@@ -374,6 +374,16 @@ static void test_twin_closed(void **state)
 	expect_end("server has closed the connection");
 }
 
+/* With a command of ours unread, the end of a server is a reset of the connection. */
+static void test_closed_unread(void **state)
+{
+	(void)state;
+	ask(1);
+	close(sock);
+	sock = -1;
+	expect_end("server has closed the connection");
+}
+
 static void test_reply_to_nothing(void **state)
 {
 	(void)state;
@@ -506,7 +516,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(test_order), CASE(test_pieces), CASE(test_descriptors), CASE(test_too_many_descriptors),
 		CASE(test_fd_gone), CASE(test_one_socket), CASE(test_two_sockets), CASE(test_command_beside_twin),
-		CASE(test_reply_on_twin), CASE(test_twin_closed), CASE(test_reply_to_nothing),
+		CASE(test_reply_on_twin), CASE(test_twin_closed), CASE(test_closed_unread),
+		CASE(test_reply_to_nothing),
 		CASE(test_reply_twice), CASE(test_reply_of_other_kind), CASE(test_reply_of_other_round),
 		CASE(test_garbage), CASE(test_descriptor_with_command), CASE(test_refused_by_owner),
 		CASE(test_closed), CASE(test_no_reply), CASE(test_half_a_message), CASE(test_too_many_commands),
