@@ -12,14 +12,14 @@ files()
 }
 row() { device_row $1 "$2" pvh "$(dialect_of od)" "$3" $((2 << 20)); }
 did_files="the image's files by their sums, 1 MiB written and read back, fsck"
-attached() { must "attach $1" xvmsg attach od $1 --wait=30; }
+attached() { must "attach $1" xvmsg attach od "$1" --wait=30; }
 detached() { must "detach $1" xvmsg detach od $1 --wait=20; }
 
 vhost_net()
 {
 	modprobe vhost_net || fail "dom0's kernel has no vhost_net"
 	attached type=net,bridge=$br,vhost=on
-	in_guest od 30 'modprobe virtio_net; wait_until 20 [ -e /sys/class/net/eth0 ] && ip addr add 10.9.0.14/24 dev eth0 && ip link set eth0 up && wait_until 20 ping -c 1 -W 1 10.9.0.1'
+	in_guest od 30 'wait_until 20 [ -e /sys/class/net/eth0 ] && ip addr add 10.9.0.14/24 dev eth0 && ip link set eth0 up && wait_until 20 ping -c 1 -W 1 10.9.0.1'
 	transfers od 10.9.0.14
 	detached net0
 	row net vhost-net "TCP both ways, detach"
@@ -29,7 +29,6 @@ vhost_scsi()
 {
 	target_up od-scsi
 	attached type=scsi,wwpn=$wwpn
-	in_guest od 60 'modprobe -a virtio_scsi sd_mod'
 	files /dev/sda
 	detached scsi0
 	target_down 0
@@ -49,7 +48,7 @@ vhost_user()
 	row vhost-user "qemu-storage-daemon, disk" "$did_files"
 	mkdir -p /data/share
 	attached type=vhost-user,device=fs,name=share,tag=share,server="$run/virtiofsd --fd=%fd -o source=/data/share -o sandbox=chroot"
-	in_guest od 40 'modprobe virtiofs && mkdir -p /run/s && wait_until 20 mount -t virtiofs share /run/s && cp /run/p /run/s/od && cmp /run/p /run/s/od && sha256sum < /run/s/od | sed "s/^/FS /" && umount /run/s'
+	in_guest od 40 'mkdir -p /run/s && wait_until 20 mount -t virtiofs share /run/s && cp /run/p /run/s/od && cmp /run/p /run/s/od && sha256sum < /run/s/od | sed "s/^/FS /" && umount /run/s'
 	guest_says od "FS $(sha256sum < /data/share/od)" || fail "what the guest wrote is not what is there"
 	detached share
 	row vhost-user "virtiofsd, fs" "1 MiB written, read back and found in dom0"
@@ -76,7 +75,7 @@ case_main()
 	dom0_network
 	guest_file od pvh disk="$(disk_entry $(fresh od))"
 	must "guest start" guest_start od
-	in_guest od 60 'modprobe -a virtio_ring virtio && modprobe xen-virtio-msg dialect=pr28 && mount_disk && check_sums && dd if=/dev/urandom of=/run/p bs=64k count=16 2>/dev/null'
+	in_guest od 60 'modprobe -a virtio_ring virtio virtio_net virtio_scsi sd_mod virtiofs && modprobe xen-virtio-msg dialect=pr28 && mount_disk && check_sums && dd if=/dev/urandom of=/run/p bs=64k count=16 2>/dev/null'
 	vhost_net
 	vhost_scsi
 	vhost_user

@@ -7,6 +7,7 @@ no_tap() { [ ! -e /sys/class/net/$1 ]; }
 dom0_network()
 {
 	modprobe -a tun bridge || fail "no tun or bridge"
+	ip link del $br 2>/dev/null	# of a case that failed
 	ip link add $br type bridge || fail "no bridge"
 	ip addr add 10.9.0.1/24 dev $br && ip link set $br up || fail "the bridge has no address"
 	ip link set lo up
