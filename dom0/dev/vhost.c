@@ -33,68 +33,63 @@ static int ask(const struct vhost *vhost, unsigned long request, void *arg)
 
 /* ---- news from the kernel ---- */
 
-static void poll_call(struct vhost_queue *q);
+/* The device is held until it comes, or vhost_leave. */
+static void await(const struct vhost *vhost, struct vhost_event *event, void (*done)(struct xvm_aio_req *, int))
+{
+	if (event->polled)
+		return;
+	event->poll.done = done;
+	event->polled = !xvm_aio_poll(vhost->vdev->aio, &event->poll, event->fd, POLLIN);
+	if (event->polled)
+		xvm_vdev_hold(vhost->vdev);
+	else
+		xvm_vdev_broken(vhost->vdev, "no room to wait for the kernel's part");
+}
+
+static bool came(struct vhost_event *event, int result)
+{
+	u64 count;
+
+	event->polled = false;
+	return result > 0 && read(event->fd, &count, sizeof(count)) == sizeof(count);
+}
+
+static void leave(const struct vhost *vhost, struct vhost_event *event)
+{
+	if (event->polled)
+		xvm_aio_poll_end(vhost->vdev->aio, &event->poll);
+}
 
 static void called(struct xvm_aio_req *req, int result)
 {
-	struct vhost_queue *q = CONTAINER(req, struct vhost_queue, poll);
+	struct vhost_queue *q = CONTAINER(req, struct vhost_queue, call.poll);
 	struct xvm_vdev *vdev = q->vhost->vdev;
-	u64 count;
 
-	q->polled = false;
-	if (result > 0 && read(q->call, &count, sizeof(count)) == sizeof(count) && q->vq->enabled)
+	if (came(&q->call, result) && q->vq->enabled)
 		vdev->ops->used(vdev, q->vq);
 	if (result > 0 && q->vhost->running)
-		poll_call(q);
+		await(q->vhost, &q->call, called);
 	xvm_vdev_release(vdev);
-}
-
-static void poll_call(struct vhost_queue *q)
-{
-	if (q->polled)
-		return;
-	q->poll.done = called;
-	q->polled = !xvm_aio_poll(q->vhost->vdev->aio, &q->poll, q->call, POLLIN);
-	if (q->polled)
-		xvm_vdev_hold(q->vhost->vdev);
-	else
-		xvm_vdev_broken(q->vhost->vdev, "no room to wait for the kernel's part");
 }
 
 static void failed(struct xvm_aio_req *req, int result)
 {
-	struct vhost *vhost = CONTAINER(req, struct vhost, err_poll);
+	struct vhost *vhost = CONTAINER(req, struct vhost, err.poll);
 	struct xvm_vdev *vdev = vhost->vdev;
-	u64 count;
 
-	vhost->err_polled = false;
 	/* One that was said before the last stop is of queues that are no more. */
-	if (result > 0 && read(vhost->err, &count, sizeof(count)) == sizeof(count) && vhost->running)
+	if (came(&vhost->err, result) && vhost->running)
 		xvm_vdev_broken(vdev, "the kernel's part cannot read a queue, or a buffer in it");
 	xvm_vdev_release(vdev);
-}
-
-static void poll_err(struct vhost *vhost)
-{
-	if (vhost->err_polled || !vhost->err_is_end)
-		return;
-	vhost->err_poll.done = failed;
-	vhost->err_polled = !xvm_aio_poll(vhost->vdev->aio, &vhost->err_poll, vhost->err, POLLIN);
-	if (vhost->err_polled)
-		xvm_vdev_hold(vhost->vdev);
-	else
-		xvm_vdev_broken(vhost->vdev, "no room to wait for the kernel's part");
 }
 
 void vhost_leave(struct vhost *vhost)
 {
 	u32 i;
 
-	if (vhost->err_polled)
-		xvm_aio_poll_end(vhost->vdev->aio, &vhost->err_poll);
+	leave(vhost, &vhost->err);
 	for (i = 0; i < vhost->count; i++)
-		if (vhost->queue[i].polled)
-			xvm_aio_poll_end(vhost->vdev->aio, &vhost->queue[i].poll);
+		leave(vhost, &vhost->queue[i].call);
 }
 
 static void kick(const struct vhost_queue *q)
@@ -160,7 +155,7 @@ static int set_queue(const struct vhost *vhost, u32 i)
 		.avail_user_addr = (uintptr_t)q->vq->avail,
 		.used_user_addr = (uintptr_t)q->vq->used,
 	};
-	struct vhost_vring_file kick = { i, q->kick }, call = { i, q->call }, bad = { i, vhost->err };
+	struct vhost_vring_file kick = { i, q->kick }, call = { i, q->call.fd }, bad = { i, vhost->err.fd };
 	int err = ask(vhost, VHOST_SET_VRING_NUM, &num);
 
 	if (!err)
@@ -221,11 +216,12 @@ void vhost_start(struct vhost *vhost)
 		return;
 	}
 	vhost->running = true;
-	poll_err(vhost);
+	if (vhost->err_is_end)
+		await(vhost, &vhost->err, failed);
 	for (i = 0; i < vhost->count; i++) {
 		if (!vhost->queue[i].served)
 			continue;
-		poll_call(&vhost->queue[i]);
+		await(vhost, &vhost->queue[i].call, called);
 		/* What the driver said before this was said to nobody. */
 		kick(&vhost->queue[i]);
 	}
@@ -278,9 +274,9 @@ void vhost_close(struct vhost *vhost)
 
 	for (i = 0; i < vhost->count; i++) {
 		close_fd(&vhost->queue[i].kick);
-		close_fd(&vhost->queue[i].call);
+		close_fd(&vhost->queue[i].call.fd);
 	}
-	close_fd(&vhost->err);
+	close_fd(&vhost->err.fd);
 	close_fd(&vhost->fd);
 }
 
@@ -290,15 +286,15 @@ static bool take_fds(struct vhost *vhost, struct fdset *fds, u32 at)
 	u32 i;
 
 	vhost->fd = fdset_take(fds, at);
-	vhost->err = fdset_take(fds, at + 1);
-	all = vhost->fd >= 0 && vhost->err >= 0;
+	vhost->err.fd = fdset_take(fds, at + 1);
+	all = vhost->fd >= 0 && vhost->err.fd >= 0;
 	for (i = 0; i < vhost->count; i++) {
 		vhost->queue[i].vhost = vhost;
 		vhost->queue[i].vq = &vhost->vdev->vq[vhost->first + i];
 		vhost->queue[i].vq->outside = true;
 		vhost->queue[i].kick = fdset_take(fds, at + 2 + 2 * i);
-		vhost->queue[i].call = fdset_take(fds, at + 3 + 2 * i);
-		all = all && vhost->queue[i].kick >= 0 && vhost->queue[i].call >= 0;
+		vhost->queue[i].call.fd = fdset_take(fds, at + 3 + 2 * i);
+		all = all && vhost->queue[i].kick >= 0 && vhost->queue[i].call.fd >= 0;
 	}
 	return all;
 }

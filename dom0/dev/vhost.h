@@ -28,21 +28,25 @@ extern const struct vhost_sys *vhost_sys;
 
 struct vhost;
 
+/* An eventfd by which the kernel says something. */
+struct vhost_event {
+	int fd;
+	struct xvm_aio_req poll;
+	bool polled;
+};
+
 struct vhost_queue {
 	struct vhost *vhost;
 	struct xvm_vq *vq;
-	int kick, call;
-	struct xvm_aio_req poll;	/* of call */
-	bool polled;
+	int kick;
+	struct vhost_event call;
 	bool served;			/* was there when it began */
 };
 
 struct vhost {
 	struct xvm_vdev *vdev;
 	int fd;
-	int err;		/* where the kernel says that it gave a queue up */
-	struct xvm_aio_req err_poll;
-	bool err_polled;
+	struct vhost_event err;	/* it gave a queue up */
 	u64 features;		/* what this kernel can do, within what we let pass */
 	bool running;
 	/* Set before vhost_open. A device may have several, each with queues of its own. */
