@@ -146,7 +146,6 @@ while_enumerating()
 case_main()
 {
 	need_daemon
-	kv "dom0 xen $(xl info | awk '$1 == "xen_version" { print $3 }')"; kv "dom0 linux $(uname -r)"
 	cp $IMG/small.img $hot
 	guest_file hp ${type:-pv} vcpus=$(several ${type:-pv}) disk="$(disk_entry $(fresh hp))"
 	must "guest start" guest_start hp

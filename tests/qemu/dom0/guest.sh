@@ -66,15 +66,15 @@ guest_create()
 	sed 's/^/xl create: /' /run/lab/$1.create >> $OUT/xl.log
 	return $gc_rc
 }
-# emulator_fault NAME: did the guest die before its first line, with Xen reporting the triple fault described above? Then the
-# report is put aside and the guest is started once more: by xl itself, as far as it was told to (two who create one name get in each
-# other's way), else here.
+# Has Xen reported the triple fault described above? Then the report is put aside.
+fault_reported() { xl dmesg | grep -q 'Triple fault' && xl dmesg -c >> $OUT/xl-dmesg.log; }
+# emulator_fault NAME: did the guest die of that before its first line? Then it is started once more: by xl itself, as far as it
+# was told to (two who create one name get in each other's way), else here.
 started_again() { sa_id=$(guest_id $1) && [ $sa_id != "$(cat /run/lab/$1.domid)" ] && echo $sa_id > /run/lab/$1.domid; }
 emulator_fault()
 {
 	guest_says $1 'GUEST: ready' && return 1
-	xl dmesg -c > /run/lab/fault; cat /run/lab/fault >> $OUT/xl-dmesg.log
-	grep -q 'Triple fault' /run/lab/fault || return 1
+	fault_reported || return 1
 	say "(the emulated CPU faulted before the guest was up: once more)"
 	if grep -q 'on_reboot = "restart"' /root/guests/$1.cfg; then wait_until 30 started_again $1
 	else wait_until 10 guest_gone $1 && guest_create $1; fi
@@ -82,8 +82,7 @@ emulator_fault()
 # The same, seen after the fact: xl has started the guest again by itself, and it is up.
 restarted_by_xl()
 {
-	xl dmesg | grep -q 'Triple fault' || return 0
-	xl dmesg -c >> $OUT/xl-dmesg.log
+	fault_reported || return 0
 	say "(the emulated CPU faulted before the guest was up: xl started it again)"
 }
 # guest_start NAME [SECONDS]: created, and its agent or job runs.
