@@ -279,6 +279,15 @@ static void on_written(struct bufferevent *buffer, void *arg)
 		client_free(client);
 }
 
+/* To somebody who is not listened to any more: if there is room for a line. */
+static void say_last(int sock, const char *error)
+{
+	char line[160];
+	int n = snprintf(line, sizeof(line), "{\"ok\": false, \"error\": \"%s\"}\n", error);
+
+	send(sock, line, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 static void on_line(struct bufferevent *buffer, void *arg)
 {
 	struct client *client = arg;
@@ -290,8 +299,11 @@ static void on_line(struct bufferevent *buffer, void *arg)
 		free(line);
 	}
 	/* A tracer has nothing more to say. */
-	if (evbuffer_get_length(in) >= (client->tracer ? 1 : MAX_LINE_BYTES))
-		client_free(client);
+	if (evbuffer_get_length(in) < (client->tracer ? 1 : MAX_LINE_BYTES))
+		return;
+	if (!client->tracer)
+		say_last(bufferevent_getfd(buffer), "a command is longer than any");
+	client_free(client);
 }
 
 static void on_event(struct bufferevent *buffer, short what, void *arg)
@@ -319,6 +331,7 @@ static void on_client(struct evconnlistener *listener, evutil_socket_t sock, str
 	(void)len;
 	client = ctl->num_clients < MAX_CLIENTS ? calloc(1, sizeof(*client)) : NULL;
 	if (!client) {
+		say_last((int)sock, "as many commands as there may be are waiting for xvmsgd; try again when one has ended");
 		close((int)sock);
 		return;
 	}

@@ -85,7 +85,7 @@ void xvm_ctl_attach(struct client *client, struct json_object *request)
 {
 	struct xvm_guest *guest = xvm_ctl_guest(client, request);
 	const char *text = xvm_ctl_text(request, "spec");
-	bool driver = json_object_object_get_ex(request, "wait_s", NULL);
+	bool driver = json_object_object_get_ex(request, "wait_s", NULL), back = flag_of(request, "restore");
 	struct xvm_spec_fault fault;
 	char why[XVM_WHY_BYTES];
 	struct xvm_spec spec;
@@ -99,7 +99,8 @@ void xvm_ctl_attach(struct client *client, struct json_object *request)
 	} else if (xvm_own_new(guest, &spec, flag_of(request, "persist"), &disk, why)) {
 		xvm_ctl_error(client, why);
 	} else {
-		xvm_ctl_wait(client, xvm_op_new(disk, driver ? XVM_OP_ATTACH_DRIVER : XVM_OP_ATTACH,
+		disk->recorded = back;
+		xvm_ctl_wait(client, xvm_op_new(disk, back ? XVM_OP_RESTORE : driver ? XVM_OP_ATTACH_DRIVER : XVM_OP_ATTACH,
 						limit_of(request, "wait_s", ATTACH_LIMIT_MS + xvm_net_script_ms(&disk->request)),
 						on_device, client));
 	}
@@ -202,7 +203,7 @@ static void set_window(struct client *client, struct xvm_disk *disk, const char 
 	char why[XVM_WHY_BYTES];
 
 	if (disk->image.spec.kind == XVM_KIND_CONSOLE && take_window(disk, value)) {
-		xvm_ctl_answer(client, xvm_ctl_new(true));
+		on_device(client, NULL, disk);
 		return;
 	}
 	snprintf(why, sizeof(why), "window=%.20s is a console's, and COLUMNSxROWS, each at most 65535", value);
@@ -262,25 +263,44 @@ void xvm_ctl_set(struct client *client, struct json_object *request)
 	xvm_ctl_error(client, why);
 }
 
+/* The guest of this UUID, as long as its domain has not begun to die; its end may still be going on then. */
+static const struct xvm_guest *living(const struct client *client, const char *uuid)
+{
+	struct xvm_daemon *daemon = xvm_ctl_daemon(client);
+	const struct xvm_guest *guest;
+
+	for (guest = daemon->guests; guest; guest = guest->next)
+		if (!strcmp(guest->uuid, uuid) && xvm_domain_alive(daemon, guest->domid))
+			return guest;
+	return NULL;
+}
+
 void xvm_ctl_records(struct client *client, struct json_object *request)
 {
-	struct json_object *answer = xvm_ctl_new(true);
+	struct json_object *answer = xvm_ctl_new(true), *records = xvm_record_list(xvm_ctl_daemon(client)), *uuid;
+	const struct xvm_guest *guest;
+	size_t i;
 
 	(void)request;
-	json_object_object_add(answer, "records", xvm_record_list(xvm_ctl_daemon(client)));
+	for (i = 0; i < json_object_array_length(records); i++) {
+		struct json_object *record = json_object_array_get_idx(records, i);
+
+		guest = json_object_object_get_ex(record, "uuid", &uuid) ? living(client, json_object_get_string(uuid)) : NULL;
+		if (guest)
+			json_object_object_add(record, "domid", json_object_new_int((int)guest->domid));
+	}
+	json_object_object_add(answer, "records", records);
 	xvm_ctl_answer(client, answer);
 }
 
 void xvm_ctl_forget(struct client *client, struct json_object *request)
 {
 	const char *uuid = xvm_ctl_text(request, "uuid");
-	const struct xvm_guest *guest;
+	const struct xvm_guest *guest = uuid ? living(client, uuid) : NULL;
 	char why[XVM_WHY_BYTES];
 	int err;
 
-	for (guest = xvm_ctl_daemon(client)->guests; guest && uuid; guest = guest->next) {
-		if (strcmp(guest->uuid, uuid))
-			continue;
+	if (guest) {
 		snprintf(why, sizeof(why), "guest %u (%.40s) runs with these devices; detach them instead", guest->domid,
 			 guest->name);
 		xvm_ctl_error(client, why);

@@ -20,6 +20,7 @@
 #define TOKEN_DOMAINS "domains"
 #define TOKEN_NEW "new"
 #define TOKEN_FRONT "front "
+#define TOKEN_NAME "name "
 
 static void nodes_dir(const struct xvm_daemon *daemon, enum xvm_node_kind kind, char path[XVM_STORE_PATH_BYTES])
 {
@@ -118,6 +119,22 @@ void xvm_guest_dirty(struct xvm_guest *guest)
 	xvm_daemon_settle_later(guest->daemon);
 }
 
+/* For xl rename. A driver domain has one watch for all that domain 0 tells it of its guests. */
+static void watch_name(struct xvm_guest *guest, bool on)
+{
+	const struct xvm_store_ops *ops = guest->daemon->store->ops;
+	char path[XVM_STORE_PATH_BYTES], token[sizeof(TOKEN_NAME) + 10];
+
+	if (guest->daemon->own_domid)
+		return;
+	xvm_info_path(guest->daemon, guest->domid, "name", path);
+	snprintf(token, sizeof(token), TOKEN_NAME "%u", guest->domid);
+	if (!on)
+		ops->unwatch(guest->daemon->store, path, token);
+	else if (ops->watch(guest->daemon->store, path, token))
+		log_warn("guest %u: another name of it will not be seen", guest->domid);
+}
+
 static struct xvm_guest *guest_new(struct xvm_daemon *daemon, u32 domid)
 {
 	struct xvm_guest *guest = calloc(1, sizeof(*guest));
@@ -129,6 +146,7 @@ static struct xvm_guest *guest_new(struct xvm_daemon *daemon, u32 domid)
 	xvm_link_init(guest);
 	guest->next = daemon->guests;
 	daemon->guests = guest;
+	watch_name(guest, true);
 	return guest;
 }
 
@@ -139,6 +157,7 @@ static void guest_free(struct xvm_guest *guest)
 	while (*at != guest)
 		at = &(*at)->next;
 	*at = guest->next;
+	watch_name(guest, false);
 	xvm_trace_guest_gone(guest);
 	while (guest->disks) {
 		struct xvm_disk *disk = guest->disks;
@@ -521,18 +540,29 @@ static void on_nodes(struct xvm_daemon *daemon, enum xvm_node_kind kind, const c
 	}
 }
 
-static void on_front(struct xvm_daemon *daemon, const char *number)
+static struct xvm_guest *guest_of_token(struct xvm_daemon *daemon, const char *number)
 {
-	struct xvm_guest *guest;
 	u32 domid;
 
-	if (xvm_parse_u32(number, strlen(number), 0xffffffffu, &domid))
-		return;
-	guest = xvm_guest_find(daemon, domid);
+	return xvm_parse_u32(number, strlen(number), 0xffffffffu, &domid) ? NULL : xvm_guest_find(daemon, domid);
+}
+
+static void on_front(struct xvm_daemon *daemon, const char *number)
+{
+	struct xvm_guest *guest = guest_of_token(daemon, number);
+
 	if (!guest)
 		return;
 	guest->front_dirty = true;
 	xvm_daemon_settle_later(daemon);
+}
+
+static void on_name(struct xvm_daemon *daemon, const char *number)
+{
+	struct xvm_guest *guest = guest_of_token(daemon, number);
+
+	if (guest)
+		read_name(guest);
 }
 
 /* A domain without disks of ours may have a record. */
@@ -585,6 +615,8 @@ int xvm_guests_on_store(struct xvm_daemon *daemon)
 			xvm_drivers_on_libxl(daemon, path);
 		else if (!strncmp(token, TOKEN_FRONT, strlen(TOKEN_FRONT)))
 			on_front(daemon, token + strlen(TOKEN_FRONT));
+		else if (!strncmp(token, TOKEN_NAME, strlen(TOKEN_NAME)))
+			on_name(daemon, token + strlen(TOKEN_NAME));
 	}
 	return got;
 }

@@ -62,6 +62,7 @@ static void on_limit(evutil_socket_t fd, short what, void *arg)
 	static const char *const text[] = {
 		[XVM_OP_ATTACH] = "its image was not opened in time; it goes on, see xvmsg list",
 		[XVM_OP_ATTACH_DRIVER] = "attached, but the guest's driver does not use it yet; is its module loaded?",
+		[XVM_OP_RESTORE] = "its image was not opened in time; it goes on, see xvmsg list",
 		[XVM_OP_DETACH] = "the guest has not let go of it yet; it is still leaving; --force takes it away",
 		[XVM_OP_RESIZE] = "its image was not enlarged in time; see xvmsg list",
 	};
@@ -105,17 +106,20 @@ static bool is_there(const struct xvm_disk *disk)
 
 static void look_attach(struct xvm_op *op, struct xvm_disk *disk)
 {
-	char why[XVM_WHY_BYTES];
+	char why[XVM_WHY_BYTES], record_why[XVM_WHY_BYTES];
 
-	if (!disk || disk->wish != XVM_WISH_STAY) {
+	if (!disk || disk->wish != XVM_WISH_STAY || (disk->phase == XVM_DISK_CLOSED && !disk->why[0])) {
 		end(op, "it was taken away, or its guest is gone", disk);
 	} else if (disk->phase == XVM_DISK_CLOSED || (disk->phase == XVM_DISK_READY && disk->broken && !disk->in_worker)) {
 		snprintf(why, sizeof(why), "%s", disk->why);
-		xvm_own_leave(disk, true);
+		if (op->kind != XVM_OP_RESTORE)
+			xvm_own_leave(disk, true);
+		else if (xvm_record_write(disk->guest, record_why))
+			xvm_guest_log(disk->guest, LOG_ERR, "%s", record_why);
 		end(op, why, disk);
-	} else if (is_there(disk) && (op->kind == XVM_OP_ATTACH || disk->driver_ok)) {
+	} else if (is_there(disk) && (op->kind != XVM_OP_ATTACH_DRIVER || disk->driver_ok)) {
 		/* From here on it is kept; one that cannot be kept is not there. */
-		if (!disk->recorded && xvm_record_write(disk->guest, why)) {
+		if ((!disk->recorded || op->kind == XVM_OP_RESTORE) && xvm_record_write(disk->guest, why)) {
 			xvm_own_leave(disk, true);
 			end(op, why, disk);
 			return;
@@ -134,6 +138,7 @@ static void look(struct xvm_op *op)
 	switch (op->kind) {
 	case XVM_OP_ATTACH:
 	case XVM_OP_ATTACH_DRIVER:
+	case XVM_OP_RESTORE:
 		look_attach(op, disk);
 		break;
 	case XVM_OP_DETACH:

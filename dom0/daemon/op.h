@@ -14,6 +14,7 @@ struct xvm_op;
 enum xvm_op_kind {
 	XVM_OP_ATTACH,		/* handed to the worker, or on the bus for when the guest opens it */
 	XVM_OP_ATTACH_DRIVER,	/* and the guest's driver uses it */
+	XVM_OP_RESTORE,		/* as ATTACH; but if it cannot be had it stays in the record, to be seen as failed */
 	XVM_OP_DETACH,		/* nothing of it is left */
 	XVM_OP_RESIZE,
 };

@@ -60,7 +60,11 @@ static void add_console(struct json_object *json, const struct xvm_disk *disk)
 {
 	const struct xvm_spec_console *console = &disk->image.spec.console;
 	struct json_object *ports = json_object_new_array(), *port;
+	char window[16];
 	u32 i;
+
+	snprintf(window, sizeof(window), "%ux%u", disk->cols, disk->rows);
+	add_text(json, "window", window);
 
 	if (disk->ptys.count)
 		add_text(json, "pty", disk->ptys.pty[0].path);
