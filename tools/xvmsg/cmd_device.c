@@ -15,19 +15,16 @@ struct flags {
 
 static bool parse_wait(const char *text, int *seconds)
 {
-	char *end;
+	char *end = NULL;
 	long value = text ? strtol(text, &end, 10) : 30;
 
-	if (text && (*end || value < 1 || value > MAX_WAIT_S)) {
-		xvmsg_fail("--wait takes seconds, 1 to 600", text);
-		return false;
-	}
 	*seconds = (int)value;
-	return true;
+	return !text || (*text && !*end && value >= 1 && value <= MAX_WAIT_S);
 }
 
 /* Takes the options out of argv; false after one line. */
-static bool parse_flags(int *argc, char ***argv, const char *allowed, struct flags *flags)
+static bool parse_flags(const struct xvmsg_command *command, int *argc, char ***argv, const char *allowed,
+			struct flags *flags)
 {
 	static const struct option options[] = {
 		{ "persist", no_argument, NULL, 'p' },
@@ -41,8 +38,14 @@ static bool parse_flags(int *argc, char ***argv, const char *allowed, struct fla
 	optind = 0;
 	opterr = 0;
 	while ((opt = getopt_long(*argc, *argv, "f", options, NULL)) != -1) {
-		if (!strchr(allowed, opt) || (opt == 'w' && !parse_wait(optarg, &flags->wait_s)))
+		if (!strchr(allowed, opt)) {
+			xvmsg_usage(command);
 			return false;
+		}
+		if (opt == 'w' && !parse_wait(optarg, &flags->wait_s)) {
+			xvmsg_fail("--wait takes seconds, 1 to 600, and not", *optarg ? optarg : "none");
+			return false;
+		}
 		flags->persist |= opt == 'p';
 		flags->force |= opt == 'f';
 	}
@@ -51,11 +54,11 @@ static bool parse_flags(int *argc, char ***argv, const char *allowed, struct fla
 	return true;
 }
 
-bool xvmsg_take_wait(int *argc, char ***argv, int *wait_s)
+bool xvmsg_take_wait(const struct xvmsg_command *command, int *argc, char ***argv, int *wait_s)
 {
 	struct flags flags;
 
-	if (!parse_flags(argc, argv, "w", &flags))
+	if (!parse_flags(command, argc, argv, "w", &flags))
 		return false;
 	*wait_s = flags.wait_s;
 	return true;
@@ -105,14 +108,18 @@ static void print_attached(struct json_object *answer)
 static int run_attach(int argc, char **argv)
 {
 	struct xvm_spec_fault fault;
+	char why[XVMSG_WHY_BYTES];
 	struct xvm_spec spec;
 	struct flags flags;
 
-	if (!parse_flags(&argc, &argv, "pw", &flags) || argc != 2)
+	if (!parse_flags(&xvmsg_attach, &argc, &argv, "pw", &flags))
+		return XVMSG_USAGE;
+	if (argc != 2)
 		return xvmsg_usage(&xvmsg_attach);
 	/* The daemon checks it too; here the place can be shown. */
 	if (xvm_spec_parse(XVM_SPEC_LIST, argv[1], strlen(argv[1]), &spec, &fault)) {
-		fprintf(stderr, "xvmsg: column %zu of '%s': %s\n", fault.at + 1, argv[1], fault.why);
+		snprintf(why, sizeof(why), "column %zu of '%.250s'", fault.at + 1, argv[1]);
+		xvmsg_fail(why, fault.why);
 		return XVMSG_FAILED;
 	}
 	return xvmsg_ask_and_print(xvmsg_attach_request(argv[0], argv[1], flags.persist, flags.wait_s), print_attached);
@@ -139,7 +146,9 @@ static int run_detach(int argc, char **argv)
 {
 	struct flags flags;
 
-	if (!parse_flags(&argc, &argv, "fw", &flags) || argc != 2)
+	if (!parse_flags(&xvmsg_detach, &argc, &argv, "fw", &flags))
+		return XVMSG_USAGE;
+	if (argc != 2)
 		return xvmsg_usage(&xvmsg_detach);
 	return xvmsg_ask_and_print(xvmsg_detach_request(argv[0], argv[1], flags.force, flags.wait_s), print_nothing);
 }
@@ -201,7 +210,8 @@ static int run_show(int argc, char **argv)
 static void print_set(struct json_object *answer)
 {
 	struct json_object *device = device_of(answer);
-	const char *key = strcmp(xvmsg_text(device, "type"), "net") ? "size_bytes" : "link";
+	const char *type = xvmsg_text(device, "type");
+	const char *key = !strcmp(type, "net") ? "link" : !strcmp(type, "console") ? "window" : "size_bytes";
 
 	printf("%s: %s %s\n", xvmsg_text(device, "name"), key, xvmsg_text(device, key));
 }
@@ -238,6 +248,6 @@ const struct xvmsg_command xvmsg_attach = { "attach", "GUEST SPEC [--persist] [-
 const struct xvmsg_command xvmsg_detach = { "detach", "GUEST DEVICE [--force] [--wait=S]",
 					    "ask the guest to let go; --force does not ask", run_detach };
 const struct xvmsg_command xvmsg_show = { "show", "GUEST [DEVICE]", "all there is to know", run_show };
-const struct xvmsg_command xvmsg_set = { "set", "GUEST DEVICE size=SIZE | link=up|down",
-					 "enlarge a disk: 2G, or image: as large as that is; a network cable in or out", run_set };
+const struct xvmsg_command xvmsg_set = { "set", "GUEST DEVICE size=SIZE | link=up|down | window=COLSxROWS",
+					 "a disk larger: 2G, or image: as large as that is; a network cable; a console's window", run_set };
 const struct xvmsg_command xvmsg_forget = { "forget", "UUID", "the kept devices of a guest that does not run", run_forget };

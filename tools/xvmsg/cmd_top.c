@@ -7,13 +7,13 @@
 #include "xvmsg.h"
 #include <curses.h>
 #include <getopt.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
 struct top {
 	struct json_object *before, *now;	/* arrays of guests, as from stat */
+	char why[XVMSG_WHY_BYTES];		/* it cannot go on */
 	double seconds;				/* between the two; 0: there was none before */
 	int delay, count;
 	bool batch;
@@ -32,8 +32,10 @@ static double clock_now(void)
 
 static struct json_object *ask_guest(const char *domid)
 {
-	struct json_object *request = xvmsg_request("stat", domid), *answer = xvmsg_ask(request), *guest = NULL;
+	struct json_object *request = xvmsg_request("stat", domid), *answer, *guest = NULL;
+	char why[XVMSG_WHY_BYTES];
 
+	answer = xvmsg_try(request, why);
 	json_object_put(request);
 	if (answer && json_object_object_get_ex(answer, "guest", &guest))
 		json_object_get(guest);
@@ -41,10 +43,10 @@ static struct json_object *ask_guest(const char *domid)
 	return guest;
 }
 
-/* Every guest's counters, or NULL after one line. A guest that goes meanwhile is left out. */
-static struct json_object *ask_all(void)
+/* Every guest's counters, or NULL with a line in why. A guest that goes meanwhile is left out. */
+static struct json_object *ask_all(char why[XVMSG_WHY_BYTES])
 {
-	struct json_object *request = xvmsg_request("list", NULL), *answer = xvmsg_ask(request), *guests, *all;
+	struct json_object *request = xvmsg_request("list", NULL), *answer = xvmsg_try(request, why), *guests, *all;
 	size_t i;
 
 	json_object_put(request);
@@ -185,33 +187,6 @@ static void screen_line(const char *text, bool strong)
 
 /* ---- the loop ---- */
 
-/* Waits; false: the user has had enough. */
-static bool pause_for(const struct top *top)
-{
-	struct pollfd in = { .fd = STDIN_FILENO, .events = POLLIN };
-	char c;
-
-	if (top->batch)
-		return !usleep((useconds_t)top->delay * 1000000u);
-	if (poll(&in, 1, top->delay * 1000) == 1)
-		return read(STDIN_FILENO, &c, 1) == 1 && c != 'q' && c != 'Q';
-	return true;
-}
-
-static bool look(struct top *top)
-{
-	static double last;
-	double now;
-
-	json_object_put(top->before);
-	top->before = top->now;
-	top->now = ask_all();
-	now = clock_now();
-	top->seconds = last > 0 ? now - last : 0;
-	last = now;
-	return top->now;
-}
-
 static void draw(const struct top *top)
 {
 	if (xvmsg_json) {
@@ -225,6 +200,42 @@ static void draw(const struct top *top)
 		refresh();
 	}
 	fflush(stdout);
+}
+
+/* Waits; false: the user has had enough. Another size of the terminal shows what there is once more. */
+static bool pause_for(const struct top *top)
+{
+	double end = clock_now() + top->delay, left;
+	int key;
+
+	if (top->batch)
+		return !usleep((useconds_t)top->delay * 1000000u);
+	while ((left = end - clock_now()) > 0) {
+		timeout((int)(left * 1000) + 1);
+		key = getch();
+		/* The last: there is nobody at the keys any more. */
+		if (key == 'q' || key == 'Q' || (key == ERR && clock_now() < end - 0.1))
+			return false;
+		if (key == KEY_RESIZE && top->before)
+			draw(top);
+		else if (key != ERR && key != KEY_RESIZE)
+			return true;
+	}
+	return true;
+}
+
+static bool look(struct top *top)
+{
+	static double last;
+	double now;
+
+	json_object_put(top->before);
+	top->before = top->now;
+	top->now = ask_all(top->why);
+	now = clock_now();
+	top->seconds = last > 0 ? now - last : 0;
+	last = now;
+	return top->now;
 }
 
 /* The first table shows the rates of one interval, as all others do. */
@@ -259,7 +270,7 @@ static int run_top(int argc, char **argv)
 		{ "iterations", required_argument, NULL, 'i' },
 		{ 0 }
 	};
-	struct top top = { .delay = 3, .batch = xvmsg_json || !isatty(STDOUT_FILENO), .line = print_line };
+	struct top top = { .delay = 3, .why = "the daemon does not answer", .batch = xvmsg_json || !isatty(STDOUT_FILENO), .line = print_line };
 	int opt, status;
 
 	optind = 0;
@@ -285,6 +296,8 @@ static int run_top(int argc, char **argv)
 	status = run_loop(&top);
 	if (!top.batch)
 		endwin();
+	if (status)
+		xvmsg_fail(top.why, "");
 	json_object_put(top.before);
 	json_object_put(top.now);
 	return status;

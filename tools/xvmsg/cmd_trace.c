@@ -368,17 +368,11 @@ static void loop(struct trace *t)
 static int ask(struct trace *t)
 {
 	struct json_object *request = xvmsg_request("trace", t->guest);
-	int ret;
 
-	t->control = xvmsg_dial();
-	if (t->control < 0) {
-		json_object_put(request);
-		return -1;
-	}
 	json_object_object_add(request, "wait", json_object_new_boolean(t->wait));
-	ret = dprintf(t->control, "%s\n", json_object_to_json_string_ext(request, JSON_C_TO_STRING_PLAIN));
+	t->control = xvmsg_begin(request);
 	json_object_put(request);
-	return ret > 0 ? 0 : xvmsg_fail("the daemon does not listen", "");
+	return t->control < 0 ? -1 : 0;
 }
 
 static int run(struct trace *t)
@@ -388,23 +382,24 @@ static int run(struct trace *t)
 	if (t->seconds)
 		t->end_ms = now_ms() + (u64)t->seconds * 1000;
 	loop(t);
-	if (t->capture && fclose(t->capture))
-		t->status = XVMSG_FAILED;
-	if (t->connection)
+	if (t->capture && fclose(t->capture) && !t->status)
+		give_up(t, t->file, strerror(errno));
+	if (t->connection && !t->status)
 		fprintf(stderr, "xvmsg: %llu messages, %llu lost\n", (unsigned long long)t->messages,
 			(unsigned long long)t->lost);
 	if (stopped)
 		_exit(t->status);	/* what its reader did not take by now, it will not */
-	if (fflush(stdout))
-		t->status = XVMSG_FAILED;
-	return t->status;
+	return t->status ? t->status : xvmsg_flush();
 }
 
 static bool number(const char *option, const char *text, u32 *value)
 {
+	char what[128];
+
 	if (!xvm_parse_u32(text, strlen(text), 1000000000, value) && *value)
 		return true;
-	fprintf(stderr, "xvmsg: --%s %s: give a number from 1 to 1000000000\n", option, text);
+	snprintf(what, sizeof(what), "--%s %.100s", option, text);
+	xvmsg_fail(what, "give a number from 1 to 1000000000");
 	return false;
 }
 
@@ -421,6 +416,7 @@ static int run_trace(int argc, char **argv)
 	int opt;
 
 	optind = 0;	/* main() has used it */
+	opterr = 0;
 	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (opt == 'w')
 			t.wait = true;

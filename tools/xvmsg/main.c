@@ -7,7 +7,7 @@
 #include <getopt.h>
 
 const char *xvmsg_socket = "/run/xen-virtio-msg/xvmsgd.sock";
-bool xvmsg_json;
+bool xvmsg_json, xvmsg_told;
 
 static const struct xvmsg_command *const commands[] = {
 	&xvmsg_list,
@@ -29,19 +29,31 @@ static const struct xvmsg_command *const commands[] = {
 
 #define NUM_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
-static void help(FILE *to)
+static void help(void)
 {
 	size_t i;
 
-	fputs("usage: xvmsg [--json] [--socket PATH] COMMAND\n", to);
+	puts("usage: xvmsg [--json] [--socket PATH] COMMAND");
 	for (i = 0; i < NUM_COMMANDS; i++)
-		fprintf(to, "  %s %s\n%*s%s\n", commands[i]->name, commands[i]->arguments, 20, "", commands[i]->what);
+		printf("  %s %s\n%*s%s\n", commands[i]->name, commands[i]->arguments, 20, "", commands[i]->what);
 }
 
 int xvmsg_usage(const struct xvmsg_command *command)
 {
-	fprintf(stderr, "usage: xvmsg %s%s%s: %s\n", command->name, *command->arguments ? " " : "",
-		command->arguments, command->what);
+	char text[XVMSG_WHY_BYTES];
+
+	snprintf(text, sizeof(text), "xvmsg %s%s%s: %s", command->name, *command->arguments ? " " : "", command->arguments,
+		 command->what);
+	xvmsg_fail("usage", text);
+	return XVMSG_USAGE;
+}
+
+static int wrong(const char *what, const char *word)
+{
+	char text[XVMSG_WHY_BYTES];
+
+	snprintf(text, sizeof(text), "%s%.100s; xvmsg --help lists commands and options", what, word);
+	xvmsg_fail(text, "");
 	return XVMSG_USAGE;
 }
 
@@ -60,6 +72,21 @@ static int take_json(int argc, char **argv)
 	return to;
 }
 
+static int run(int argc, char **argv)
+{
+	size_t i;
+
+	if (!argc)
+		return wrong("no command", "");
+	for (i = 0; i < NUM_COMMANDS && strcmp(argv[0], commands[i]->name); i++)
+		;
+	if (i == NUM_COMMANDS)
+		return wrong("unknown command ", argv[0]);
+	if (xvmsg_json && commands[i] == &xvmsg_console)
+		return wrong("console passes on what the guest says, and has no --json", "");
+	return commands[i]->run(argc, argv);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -68,24 +95,26 @@ int main(int argc, char **argv)
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 }
 	};
-	size_t i;
-	int opt;
+	int opt, status = XVMSG_OK;
 
-	while ((opt = getopt_long(argc, argv, "+h", options, NULL)) != -1) {
+	opterr = 0;
+	while (!status && (opt = getopt_long(argc, argv, "+:h", options, NULL)) != -1) {
 		if (opt == 'j') {
 			xvmsg_json = true;
 		} else if (opt == 's') {
 			xvmsg_socket = optarg;
+		} else if (opt == 'h') {
+			help();
+			return XVMSG_OK;
 		} else {
-			help(opt == 'h' ? stdout : stderr);
-			return opt == 'h' ? XVMSG_OK : XVMSG_USAGE;
+			status = wrong(opt == ':' ? "an argument is missing to " : "unknown option ", argv[optind - 1]);
 		}
 	}
 	argv += optind;
 	argc = take_json(argc - optind, argv);
-	for (i = 0; i < NUM_COMMANDS && argc; i++)
-		if (!strcmp(argv[0], commands[i]->name))
-			return commands[i]->run(argc, argv);
-	help(stderr);
-	return XVMSG_USAGE;
+	if (!status)
+		status = run(argc, argv);
+	if (status && xvmsg_json && !xvmsg_told)
+		xvmsg_fail_in_json();
+	return status;
 }
