@@ -19,7 +19,7 @@
 #include "../include/xvmsg/wire.h"
 #include "../include/xvmsg/xenbus.h"
 
-#define XVM_IPC_VERSION 6
+#define XVM_IPC_VERSION 7
 #define XVM_IPC_MAX_FDS 56
 #define XVM_IPC_LOG_BYTES 200
 #define XVM_NET_MAX_PAIRS 16
@@ -94,7 +94,7 @@ enum xvm_backend {
 
 #define XVM_VU_MAX_QUEUES 8u
 #define XVM_VU_QUEUE_BYTES (8u << 20)	/* of memory that a server sees, per queue; a multiple of 2 MiB, for servers with huge pages */
-#define XVM_VU_CONFIG_BYTES 64u
+#define XVM_VU_CONFIG_BYTES 256u	/* as the protocol has it */
 
 /*
  * Descriptors of a connection to a vhost-user server, new with each: DEV_ADD and

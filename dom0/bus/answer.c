@@ -108,6 +108,23 @@ static enum answer get_config(struct bus_num *n, const u8 *msg, u32 len)
 	return ANSWER_DONE;
 }
 
+static void put_config(struct bus_num *n, const u8 *msg, struct xvm_msg_config *m)
+{
+	if (!m->length || !n->bus->rules->config_echoed)
+		m->data = NULL;
+	m->generation = n->vdev->generation;
+	bus_answer(n->bus, msg, xvm_msg_put_config(n->bus->out, VIRTIO_MSG_SET_CONFIG, n->num, m));
+}
+
+/* It was decoded before. */
+void answer_config(struct bus_num *n, const u8 *msg, u32 len)
+{
+	struct xvm_msg_config m;
+
+	if (!xvm_msg_get_config(msg, len, false, &m))
+		put_config(n, msg, &m);
+}
+
 static enum answer set_config(struct bus_num *n, const u8 *msg, u32 len)
 {
 	const struct xvm_dialect_rules *rules = n->bus->rules;
@@ -120,10 +137,11 @@ static enum answer set_config(struct bus_num *n, const u8 *msg, u32 len)
 	/* All of it is applied, or nothing. */
 	if (!m.data || !xvm_vdev_config_write(n->vdev, m.generation, m.offset, m.length, m.data))
 		m.length = 0;
-	if (!m.length || !rules->config_echoed)
-		m.data = NULL;
-	m.generation = n->vdev->generation;
-	bus_answer(n->bus, msg, xvm_msg_put_config(n->bus->out, VIRTIO_MSG_SET_CONFIG, n->num, &m));
+	if (m.length && n->vdev->config_waits) {
+		n->op = BUS_OP_CONFIG;
+		return ANSWER_LATER;
+	}
+	put_config(n, msg, &m);
 	return ANSWER_DONE;
 }
 

@@ -37,6 +37,7 @@ enum bus_op {
 	BUS_OP_AREA_ADD,	/* the supervisor maps, or will when it is our turn */
 	BUS_OP_AREA_DEL,	/* I/O drains, nothing new is taken */
 	BUS_OP_QUIESCE,		/* I/O drains, and nothing new is taken until RESUME */
+	BUS_OP_CONFIG,		/* SET_CONFIG: whoever serves the device has to take it */
 	BUS_OP_REMOVE,		/* I/O drains, then the device goes; no request behind it */
 };
 
@@ -153,6 +154,8 @@ enum answer {
 /* ---- answer.c: transport messages; n->vdev is there ---- */
 enum answer answer_transport(struct bus_num *n, const u8 *msg, u32 len);
 void answer_status(struct bus_num *n, const u8 *msg);
+/* To a SET_CONFIG whose bytes were taken. */
+void answer_config(struct bus_num *n, const u8 *msg, u32 len);
 void answer_empty(struct bus_num *n, const u8 *msg);
 
 /* ---- bus_msg.c: bus messages ---- */

@@ -381,6 +381,10 @@ static void op_finish(struct bus_num *n)
 	case BUS_OP_QUIESCE:
 		keep_quiesce_finish(n, msg);
 		break;
+	case BUS_OP_CONFIG:
+		n->vdev->config_waits = false;
+		answer_config(n, msg, n->cur->len);
+		break;
 	case BUS_OP_REMOVE:
 		xvm_vdev_finish_reset(n->vdev);
 		device_gone(n);
@@ -427,7 +431,7 @@ void lane_run(struct bus_num *n)
 	for (;;) {
 		if (n->op != BUS_OP_NONE) {
 			/* Nobody waits for the rest of a device that goes. */
-			if (!n->drained && !(n->op == BUS_OP_QUIESCE && n->remove))
+			if (!n->drained && !((n->op == BUS_OP_QUIESCE || n->op == BUS_OP_CONFIG) && n->remove))
 				return;
 			/* I/O on it has ended; a server that has it too gives it back before the answer. */
 			if (n->op == BUS_OP_AREA_DEL && n->cur && !area_let_go(n, xvm_msg_get_number(n->cur->msg)))

@@ -11,6 +11,7 @@
 
 #define TICK_MS 500u
 #define RECV_BUDGET 16u		/* messages per wake-up */
+#define TICKS(ms) ((ms) / TICK_MS + 1)	/* one may be about to end */
 
 /* Freed, and an operation of theirs has not come back: the loop may end before it does. */
 static struct vu_front *freed;
@@ -58,7 +59,7 @@ static bool gone(struct vu_front *f)
 {
 	struct vu_front **at;
 
-	if (!f->freed || f->busy || f->conn_polled || f->back_polled || f->timed)
+	if (!f->freed || f->busy || f->conn_polled || f->back_polled || f->timed || f->back_timed)
 		return f->freed;
 	for (at = &freed; *at != f; at = &(*at)->next_freed)
 		;
@@ -112,6 +113,9 @@ static void on_tick(struct xvm_aio_req *req, int result)
 	if (!--f->ticks)
 		fail(f, "%s was not answered within %u s", vu_row(VU_FRONT, f->step->request)->name,
 		     VU_ANSWER_MS / 1000);
+	else if (!--f->run_ticks)
+		fail(f, "it answers too slowly: the time for all of it was over at %s",
+		     vu_row(VU_FRONT, f->step->request)->name);
 	else
 		tick_later(f);
 	leave(f);
@@ -157,7 +161,7 @@ static bool do_step(struct vu_front *f)
 	}
 	f->awaits = row->replies || f->acked;
 	if (f->awaits) {
-		f->ticks = VU_ANSWER_MS / TICK_MS + 1;	/* one may be about to end */
+		f->ticks = TICKS(VU_ANSWER_MS);
 		tick_later(f);
 	}
 	return true;
@@ -199,17 +203,23 @@ static bool listen_back(struct vu_front *f)
 static void start(struct vu_front *f);
 static void stop(struct vu_front *f);
 
+/* Behind an errand; false: it failed. */
+static bool rest(struct vu_front *f)
+{
+	f->phase = f->rest;
+	if (f->start_wanted)
+		start(f);
+	else if (f->stop_wanted)
+		stop(f);
+	return f->phase != FAILED && !f->freed;
+}
+
 static void region_ended(struct vu_front *f)
 {
 	bool ok = !f->refused;
 
 	f->region_wish = REGION_NONE;
-	f->phase = f->region_rest;
-	if (f->start_wanted)
-		start(f);
-	else if (f->stop_wanted)
-		stop(f);
-	if (f->phase != FAILED && !f->freed)
+	if (rest(f))
 		f->ops->region_done(f->arg, ok);
 }
 
@@ -226,11 +236,12 @@ static void run_ended(struct vu_front *f)
 		f->ops->started(f->arg);
 		break;
 	case LOOKING:
-		f->phase = RUNNING;
-		if (f->stop_wanted)
-			stop(f);
-		else
+		if (rest(f))
 			f->ops->config_news(f->arg);
+		break;
+	case PUTTING:
+		if (rest(f))
+			f->ops->config_put(f->arg);
 		break;
 	case REGION:
 		region_ended(f);
@@ -271,21 +282,31 @@ static void run(struct vu_front *f, enum phase phase, const struct vu_run *run)
 	advance(f);
 }
 
-static void begin_region(struct vu_front *f)
+static void errand(struct vu_front *f, enum phase phase, const struct vu_run *steps)
 {
-	f->region_rest = f->phase;
-	run(f, REGION, f->region_wish == REGION_ADD ? &vu_add_region : &vu_del_region);
+	f->rest = f->phase;
+	f->run_ticks = TICKS(VU_RUN_MS);
+	run(f, phase, steps);
 }
 
-/* What waited until nothing else is under way. */
+static bool idle(const struct vu_front *f)
+{
+	return f->phase == RUNNING || f->phase == IDENTIFIED;
+}
+
+/* What waited until nothing else is under way: the driver's bytes first, which others may wait for. */
 static void look_again(struct vu_front *f)
 {
-	if (f->phase == RUNNING && f->config_news) {
-		f->config_news = false;
-		run(f, LOOKING, &vu_look);
+	if (idle(f) && f->put_wanted) {
+		f->put_wanted = false;
+		errand(f, PUTTING, &vu_put);
 	}
-	if (f->region_wish && (f->phase == RUNNING || f->phase == IDENTIFIED))
-		begin_region(f);
+	if (idle(f) && f->config_news) {
+		f->config_news = false;
+		errand(f, LOOKING, &vu_look);
+	}
+	if (idle(f) && f->region_wish)
+		errand(f, REGION, f->region_wish == REGION_ADD ? &vu_add_region : &vu_del_region);
 }
 
 /* ---- what comes ---- */
@@ -370,6 +391,35 @@ static void on_request(struct vu_front *f)
 		fail(f, "it does not read answers to its requests");
 }
 
+/* Of its own requests, for now: it is listened to again when the timer is over. */
+static bool had_enough(const struct vu_front *f)
+{
+	return f->back_timed && f->back_taken >= VU_BACK_MAX;
+}
+
+static void on_back_timer(struct xvm_aio_req *req, int result)
+{
+	struct vu_front *f = (struct vu_front *)((char *)req - offsetof(struct vu_front, back_timer));
+	bool again = had_enough(f);
+
+	(void)result;
+	f->back_timed = false;
+	f->back_taken = 0;
+	if (gone(f) || f->phase == FAILED || !again)
+		return;
+	enter(f);
+	poll_conn(f, &f->back, &f->back_poll, &f->back_polled);
+	leave(f);
+}
+
+static void count_request(struct vu_front *f)
+{
+	f->back_taken++;
+	f->back_timer.done = on_back_timer;
+	if (!f->back_timed)
+		f->back_timed = !xvm_aio_timer(f->aio, &f->back_timer, TICK_MS);
+}
+
 /* Takes what there is on one of the two sockets; take may end or free the front-end. */
 static void take_all(struct vu_front *f, struct vu_conn *conn, void (*take)(struct vu_front *f))
 {
@@ -382,11 +432,15 @@ static void take_all(struct vu_front *f, struct vu_conn *conn, void (*take)(stru
 			return;
 		if (ret > 0)
 			take(f);
-		else if (ret == -EPROTO)
+		if (ret > 0 && conn == &f->back)
+			count_request(f);
+		if (conn == &f->back && had_enough(f))
+			return;
+		if (ret == -EPROTO)
 			fail(f, "it sent %s (%u)", conn->fault, conn->fault_value);
 		else if (!ret)
 			fail(f, "it closed the connection");
-		else
+		else if (ret < 0)
 			fail(f, "its socket failed (%d)", -ret);
 	}
 }
@@ -398,7 +452,8 @@ static void on_socket(struct vu_front *f, struct vu_conn *conn, struct xvm_aio_r
 	enter(f);
 	*polled = false;
 	take_all(f, conn, take);
-	if (f->phase != FAILED && !f->freed && poll_conn(f, conn, req, polled))
+	if (f->phase != FAILED && !f->freed &&
+	    ((conn == &f->back && had_enough(f)) || poll_conn(f, conn, req, polled)))
 		look_again(f);
 	leave(f);
 }
@@ -432,6 +487,7 @@ static void on_begin(struct xvm_aio_req *req, int result)
 	enter(f);
 	f->conn_poll.done = on_conn;
 	f->back_poll.done = on_back;
+	f->run_ticks = TICKS(VU_RUN_MS);
 	if (poll_conn(f, &f->conn, &f->conn_poll, &f->conn_polled))
 		run(f, IDENTIFYING, &vu_identify);
 	leave(f);
@@ -519,12 +575,13 @@ const u8 *vu_front_config(const struct vu_front *f, u32 *bytes)
 	return f->config;
 }
 
-void vu_front_start(struct vu_front *f, const struct vu_start *with)
+void vu_front_start(struct vu_front *f, const struct vu_start *with, u32 ms)
 {
 	if (f->start.inflight.fd >= 0)
 		close(f->start.inflight.fd);
 	enter(f);
 	f->start = *with;
+	f->run_ticks = TICKS(ms);
 	start(f);
 	leave(f);
 }
@@ -555,43 +612,44 @@ void vu_front_kick(struct vu_front *f, u32 ring)
 	leave(f);
 }
 
+/* Then it is the turn of what was asked for meanwhile, whose time is running. */
+static bool on_errand(const struct vu_front *f)
+{
+	return f->phase == LOOKING || f->phase == PUTTING || f->phase == REGION;
+}
+
 static void start(struct vu_front *f)
 {
-	f->start_wanted = f->phase == REGION;
+	f->start_wanted = on_errand(f);
 	if (f->phase == IDENTIFIED)
 		run(f, STARTING, &vu_start);
 }
 
 static void stop(struct vu_front *f)
 {
-	/* One answer is under way, and then it is its turn. */
-	f->stop_wanted = f->phase == LOOKING || f->phase == REGION;
+	f->stop_wanted = on_errand(f);
 	if (f->phase == RUNNING)
 		run(f, STOPPING, &vu_stop);
 }
 
-void vu_front_stop(struct vu_front *f)
+void vu_front_stop(struct vu_front *f, u32 ms)
 {
 	enter(f);
+	f->run_ticks = TICKS(ms);
 	stop(f);
 	leave(f);
 }
 
-bool vu_front_set_config(struct vu_front *f, u32 off, const u8 *data, u32 bytes)
+bool vu_front_put_config(struct vu_front *f, u32 off, const u8 *data, u32 bytes)
 {
-	struct vu_msg msg = { .request = VU_SET_CONFIG, .config = { .off = off, .bytes = bytes } };
-	int err;
-
-	if ((f->phase != RUNNING && (f->phase != REGION || f->region_rest != RUNNING)) || !(f->protocol & VU_P_CONFIG) || !xvm_range_ok(off, bytes, f->config_bytes))
+	if (f->phase == IDENTIFYING || f->phase == FAILED || !bytes || !xvm_range_ok(off, bytes, f->config_bytes))
 		return false;
-	memcpy(msg.config.data, data, bytes);
-	err = send_msg(f, &f->conn, &msg, VU_CONFIG, NULL, 0);
-	if (err) {
-		enter(f);
-		fail(f, "SET_CONFIG cannot be sent (%d)", -err);
-		leave(f);
-		return false;
-	}
-	memcpy(f->config + off, data, bytes);
+	memcpy(f->put, data, bytes);
+	f->put_off = off;
+	f->put_bytes = bytes;
+	f->put_wanted = true;
+	enter(f);
+	look_again(f);
+	leave(f);
 	return true;
 }

@@ -3,7 +3,7 @@
  * The front-end of one vhost-user connection: what is said in which order, and
  * what the server may answer. Runs of messages: identify (features,
  * protocol features, queues, configuration), start (features, memory, rings),
- * stop, a new look at the configuration, one more region of memory or one less. Owns the socket; must not know
+ * stop, a new look at the configuration, bytes of it that the driver wrote, one more region of memory or one less. Owns the socket; must not know
  * virtqueues, guests or the bus. Used by vhost_user_dev.c.
  *
  * Trust: the server is hostile. Whatever it does ends in ops->failed at worst,
@@ -19,6 +19,8 @@
 
 #define VU_MAX_QUEUES 16u
 #define VU_ANSWER_MS 10000u	/* that an answer may take: a driver gives a request of its own 30 s */
+#define VU_RUN_MS 20000u		/* and all of a run, where the caller does not say */
+#define VU_BACK_MAX 16u		/* requests of the server's that are taken each half second: the others wait in its socket */
 
 struct vu_ring {
 	u32 size, base;
@@ -50,8 +52,10 @@ struct vu_front_ops {
 	void (*started)(void *arg);
 	/* No ring is processed any more; it can be started again. */
 	void (*stopped)(void *arg);
-	/* config and config_bytes were read again: the server said that they changed. */
+	/* config was read again: the server said that it changed. */
 	void (*config_news)(void *arg);
+	/* The same behind vu_front_put_config. */
+	void (*config_put)(void *arg);
 	/* What vu_front_add_region or _del_region asked for was done, or refused. */
 	void (*region_done)(void *arg, bool ok);
 	/* The server says in a message that it used buffers of a ring. */
@@ -89,21 +93,27 @@ u32 vu_front_slots(const struct vu_front *front);	/* memory regions it takes */
 bool vu_front_regions_change(const struct vu_front *front);
 const u8 *vu_front_config(const struct vu_front *front, u32 *bytes);	/* 0 bytes: it has none to show */
 
-/* Starts all rings, then calls ops->started. Identified or stopped before. Copies start; its regions stay those of the first one. */
-void vu_front_start(struct vu_front *front, const struct vu_start *start);
+/*
+ * Starts all rings, then calls ops->started. Identified or stopped before. Copies start; its regions stay those of the
+ * first one. It fails if all of it takes longer than ms.
+ */
+void vu_front_start(struct vu_front *front, const struct vu_start *start, u32 ms);
 /* The record of a server that is over, the caller's from now on; fd -1: there is none. */
 struct vu_inflight vu_front_take_inflight(struct vu_front *front);
 /* Tells it of a buffer in this ring. */
 void vu_front_kick(struct vu_front *front, u32 ring);
-/* Stops all rings, then calls ops->stopped. Started before. */
-void vu_front_stop(struct vu_front *front);
+/* Stops all rings, then calls ops->stopped. Started before. It fails if all of it takes longer than ms. */
+void vu_front_stop(struct vu_front *front, u32 ms);
 /*
  * Beside those of start, while it is identified or started, and one at a time: ops->region_done follows. fd stays the
  * caller's, until then.
  */
 void vu_front_add_region(struct vu_front *front, const struct vu_region *region, int fd);
 void vu_front_del_region(struct vu_front *front, const struct vu_region *region);
-/* The driver wrote these bytes; false: the server has no configuration, or is not asked now. */
-bool vu_front_set_config(struct vu_front *front, u32 off, const u8 *data, u32 bytes);
+/*
+ * The driver wrote these bytes: ops->config_put follows. Once identified, whatever else is under way, and one at a
+ * time. False: the server has no such bytes.
+ */
+bool vu_front_put_config(struct vu_front *front, u32 off, const u8 *data, u32 bytes);
 
 #endif

@@ -28,8 +28,8 @@
 /* What a server calls its memory: not 0, which some take for "not set up", and on 2 MiB. */
 #define MEMORY_ADDR 0x40000000ull
 #define TICK_MS 500u
-#define LOST_MS 20000u		/* for a server to be there again: before a driver loses patience, */
-#define DRAIN_MS 30000u		/* and to finish what it has after a reset began */
+#define LOST_MS 20000u		/* for a server to be there, again or at all, and started: before a driver loses patience */
+#define DRAIN_MS 30000u		/* for one to finish what it has after a reset began, and to stop */
 
 /* Feature bits of device types (virtio 1.2, section 2.2); the others are between the worker and the guest. */
 #define DEVICE_BITS (((1ull << 24) - 1) | ~((1ull << 50) - 1))
@@ -40,8 +40,17 @@
 #define BLK_SEG_MAX 126u
 #define F_BLK_SIZE_MAX (1ull << VIRTIO_BLK_F_SIZE_MAX)
 
-/* MTU, MAC, STATUS, all that goes by the control queue, and the bits above: a server of today has no configuration or queue for them. */
-#define NET_NEVER (1ull << 3 | 1ull << 5 | 0xffull << 16 | ~((1ull << 50) - 1))
+/*
+ * CTRL_GUEST_OFFLOADS, MTU, MAC, STATUS, all that goes by the control queue, and the bits above: a server of today has no
+ * configuration or queue for them.
+ */
+#define NET_NEVER (1ull << 2 | 1ull << 3 | 1ull << 5 | 0xffull << 16 | ~((1ull << 50) - 1))
+
+/*
+ * ZONED: an append is not the same one twice. CONFIG_WCE: a guest that once chose write through sends no flush any
+ * more, and nobody tells that choice to a server that serves it after a restore, or for another worker.
+ */
+#define BLK_NEVER (1ull << 17 | 1ull << 11)
 
 /* What is to be known of a type: may its requests be served twice, and which features are not passed on. */
 static const struct class {
@@ -49,7 +58,7 @@ static const struct class {
 	bool repeatable;
 	u64 never;
 } classes[] = {
-	{ VIRTIO_ID_BLOCK, true, 1ull << 17 },	/* ZONED: an append is not the same one twice */
+	{ VIRTIO_ID_BLOCK, true, BLK_NEVER },
 	{ VIRTIO_ID_RNG, true, 0 },
 	{ VIRTIO_ID_NET, false, NET_NEVER },
 	{ VIRTIO_ID_FS, false, 1 },		/* NOTIFICATION: one more queue, and requests of the server's */
@@ -78,6 +87,9 @@ struct remote {
 	u64 server_features;		/* of the first server; a later one has them too */
 	u32 config_bytes;
 	bool config_given;
+	bool written[XVM_VU_CONFIG_BYTES];	/* of config: by the driver, so the next server is told */
+	bool telling, tell_again;	/* it is being told, and there is more */
+	bool news;			/* it changed while something written was under way */
 	bool known;			/* a server has said what it is */
 	struct vu_front *front;		/* NULL: there is no server */
 	struct vu_areas areas;
@@ -93,7 +105,7 @@ struct remote {
 	/* From DRIVER_OK until a reset has found nothing of it left. */
 	bool held;
 	bool ending;			/* a reset, or the device broke */
-	bool front_active;		/* started, and not yet stopped */
+	bool front_active, stopping;	/* started, and not yet stopped; on its way there */
 	struct xvm_aio_req call_poll, timer;
 	bool call_polled, timed;
 	u32 ticks;			/* until the wait is over that ending or a lost server began */
@@ -152,7 +164,7 @@ static void leave_connection(struct remote *r)
 		r->log = vu_front_take_inflight(r->front);
 	vu_front_free(r->front);
 	r->front = NULL;
-	r->identified = r->running = r->front_active = r->start_waits = false;
+	r->identified = r->running = r->front_active = r->start_waits = r->telling = r->tell_again = false;
 	if (r->call_polled)
 		xvm_aio_poll_end(r->vdev->aio, &r->call_poll);
 	if (r->log.fd < 0)
@@ -383,16 +395,20 @@ static void wait_at_most(struct remote *r, u32 ms)
  */
 static void settle(struct remote *r)
 {
+	u32 left = r->ticks ? r->ticks * TICK_MS : DRAIN_MS;
+
 	if (!r->held || !r->ending || vu_areas_lost(&r->areas))
 		return;
-	if (has_sent(r)) {
+	/* A start is not broken off: it has its own end. */
+	if (has_sent(r) || (r->front_active && !r->running && !r->stopping)) {
 		wait_at_most(r, DRAIN_MS);
 		return;
 	}
 	r->ticks = 0;
 	if (r->running) {
 		r->running = false;
-		vu_front_stop(r->front);
+		r->stopping = true;
+		vu_front_stop(r->front, left);
 		if (r->call_polled)
 			xvm_aio_poll_end(r->vdev->aio, &r->call_poll);
 	}
@@ -491,7 +507,7 @@ static void own_limits(const struct remote *r, u8 *config)
 	clamp16(config + offsetof(struct virtio_blk_config, num_queues), queues);
 }
 
-static void read_config(struct remote *r, u8 *config)
+static void read_config(const struct remote *r, u8 *config)
 {
 	u32 bytes;
 	const u8 *from = vu_front_config(r->front, &bytes);
@@ -501,6 +517,17 @@ static void read_config(struct remote *r, u8 *config)
 	memset(config, 0, r->config_bytes);
 	memcpy(config, from, bytes < r->config_bytes ? bytes : r->config_bytes);
 	own_limits(r, config);
+}
+
+/* Anew from the server; what the driver has not been told, it is. */
+static void take_config(struct remote *r)
+{
+	struct xvm_vdev *vdev = r->vdev;
+
+	r->news = false;
+	read_config(r, vdev->config);
+	if (memcmp(vdev->config, vdev->told, r->config_bytes))
+		xvm_vdev_config_changed(vdev);
 }
 
 static void start_server(struct remote *r)
@@ -526,7 +553,7 @@ static void start_server(struct remote *r)
 	}
 	r->log.fd = -1;
 	r->front_active = true;
-	vu_front_start(r->front, &start);
+	vu_front_start(r->front, &start, LOST_MS);
 }
 
 /*
@@ -594,7 +621,11 @@ static void on_stopped(void *arg)
 {
 	struct remote *r = arg;
 
-	r->front_active = false;
+	r->front_active = r->stopping = false;
+	/* A reset forgets what was written before it, and so does the server, if it was told. */
+	if (vu_front_protocol(r->front) & (VU_P_STATUS | VU_P_RESET_DEVICE))
+		memset(r->written, 0, sizeof(r->written));
+	take_config(r);
 	settle(r);
 }
 
@@ -609,7 +640,7 @@ static void introduce(struct remote *r)
 		lose(r, "it has no configuration to show, which such a device needs");
 		return;
 	}
-	r->known = true;
+	r->known = r->identified = true;
 	r->server_features = vu_front_features(r->front);
 	vdev->offered |= r->server_features & DEVICE_BITS & ~r->never;
 	if (vdev->device_id == VIRTIO_ID_BLOCK)
@@ -618,25 +649,11 @@ static void introduce(struct remote *r)
 	xvm_vdev_there(vdev);
 }
 
-static void on_identified(void *arg)
+/* A server that is none of the first is as the guest knows it, and may start. */
+static void join(struct remote *r)
 {
-	struct remote *r = arg;
-	struct xvm_vdev *vdev = r->vdev;
-	u8 old[XVM_VU_CONFIG_BYTES];
-
 	r->identified = true;
-	if (!r->known) {
-		introduce(r);
-		return;
-	}
-	if (r->server_features & ~vu_front_features(r->front)) {
-		lose(r, "it came back without features that the guest was offered");
-		return;
-	}
-	memcpy(old, vdev->config, sizeof(old));
-	read_config(r, vdev->config);
-	if (memcmp(old, vdev->config, sizeof(old)))
-		xvm_vdev_config_changed(vdev);
+	take_config(r);
 	if (!r->held || r->ending)
 		return;
 	if (r->log.fd >= 0)
@@ -645,12 +662,78 @@ static void on_identified(void *arg)
 		start_server(r);
 }
 
+/* What the driver wrote, from the first byte of it to the last; between them it is the server's own. False: nothing. */
+static bool tell_written(struct remote *r)
+{
+	u32 bytes, i, from = r->config_bytes, to = 0;
+	u8 config[XVM_VU_CONFIG_BYTES];
+
+	memcpy(config, vu_front_config(r->front, &bytes), sizeof(config));
+	for (i = 0; i < r->config_bytes; i++) {
+		if (!r->written[i])
+			continue;
+		config[i] = r->vdev->config[i];
+		from = i < from ? i : from;
+		to = i + 1;
+	}
+	r->tell_again = false;
+	r->telling = to && vu_front_put_config(r->front, from, config + from, to - from);
+	return r->telling;
+}
+
+static void on_identified(void *arg)
+{
+	struct remote *r = arg;
+
+	if (!r->known)
+		introduce(r);
+	else if (r->server_features & ~vu_front_features(r->front))
+		lose(r, "it came back without features that the guest was offered");
+	else if (!tell_written(r))
+		join(r);
+}
+
+/* Does the server show what the driver wrote to another one? */
+static bool has_written(const struct remote *r)
+{
+	u8 config[XVM_VU_CONFIG_BYTES];
+	u32 i;
+
+	read_config(r, config);
+	for (i = 0; i < r->config_bytes; i++)
+		if (r->written[i] && config[i] != r->vdev->config[i])
+			return false;
+	return true;
+}
+
+static void on_config_put(void *arg)
+{
+	struct remote *r = arg;
+
+	if (!r->telling) {
+		/* It is the server's answer and no news, so the generation stays. */
+		read_config(r, r->vdev->config);
+		if (r->news)
+			take_config(r);
+		xvm_vdev_config_done(r->vdev);
+	} else if (r->tell_again) {
+		tell_written(r);
+	} else if (!has_written(r)) {
+		lose(r, "it came back, and does not take what the guest wrote to the configuration");
+	} else {
+		r->telling = false;
+		join(r);
+	}
+}
+
 static void on_config_news(void *arg)
 {
 	struct remote *r = arg;
 
-	read_config(r, r->vdev->config);
-	xvm_vdev_config_changed(r->vdev);
+	if (r->telling || r->vdev->config_waits)
+		r->news = true;
+	else
+		take_config(r);
 }
 
 static void on_region_done(void *arg, bool ok)
@@ -693,6 +776,7 @@ static void lose(struct remote *r, const char *why)
 		return;
 	}
 	xvm_vdev_hold(vdev);
+	xvm_vdev_config_done(vdev);
 	if (r->held && !r->ending && r->log.fd >= 0) {
 		wait_at_most(r, LOST_MS);
 	} else if (r->held && !r->ending && vdev->repeatable) {
@@ -718,6 +802,7 @@ static const struct vu_front_ops front_ops = {
 	.started = on_started,
 	.stopped = on_stopped,
 	.config_news = on_config_news,
+	.config_put = on_config_put,
 	.region_done = on_region_done,
 	.called = on_called,
 	.failed = on_failed,
@@ -766,11 +851,19 @@ static void remote_cancel(struct xvm_vdev *vdev, struct xvm_vq *vq)
 	settle(r);
 }
 
+/* Without a server it is for the next one. */
 static bool remote_config_written(struct xvm_vdev *vdev, u32 off, u32 len)
 {
 	struct remote *r = vdev->model;
 
-	return !r->config_given && r->running && vu_front_set_config(r->front, off, vdev->config + off, len);
+	if (r->config_given)
+		return false;
+	if (r->identified && !vu_front_put_config(r->front, off, vdev->config + off, len))
+		return false;
+	memset(r->written + off, true, len);
+	vdev->config_waits = r->identified;
+	r->tell_again = r->telling;
+	return true;
 }
 
 /* What it had can be given back now, or served again. */

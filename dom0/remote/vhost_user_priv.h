@@ -28,7 +28,8 @@ struct step {
 	const char *(*take)(struct vu_front *f, const struct vu_msg *msg);
 };
 
-enum phase { IDENTIFYING, IDENTIFIED, STARTING, RUNNING, LOOKING, REGION, STOPPING, FAILED };
+/* LOOKING, PUTTING and REGION are errands: behind one the phase before goes on. */
+enum phase { IDENTIFYING, IDENTIFIED, STARTING, RUNNING, LOOKING, PUTTING, REGION, STOPPING, FAILED };
 
 struct vu_front {
 	struct xvm_aio *aio;
@@ -44,23 +45,29 @@ struct vu_front {
 	u32 config_bytes;
 	struct vu_start start;
 	u32 regions_told;		/* of them, by ADD_MEM_REG */
+	enum phase rest;		/* that goes on behind an errand */
+	bool start_wanted, stop_wanted;	/* when the errand has ended */
+
 	bool config_news;		/* to be looked at when nothing else is under way */
-	bool start_wanted, stop_wanted;	/* when the look at it, or what is about a region, has ended */
+	bool put_wanted;		/* the driver's bytes, the same: */
+	u32 put_off, put_bytes;
+	u8 put[VU_MAX_CONFIG];
 
 	struct vu_region region;	/* to be added, with region_fd, or else to go */
 	int region_fd;
 	enum region_wish { REGION_NONE, REGION_ADD, REGION_DEL } region_wish;
-	enum phase region_rest;		/* the phase that goes on behind it */
 	bool refused;			/* the last acknowledgement was a no */
 
 	const struct step *step, *end;	/* of the run under way */
 	u32 index;
 	bool awaits, acked;		/* an answer; that it is only an acknowledgement */
-	u32 ticks;			/* until it is too late for it */
+	u32 ticks;			/* until it is too late for it, */
+	u32 run_ticks;			/* and for the whole run */
+	u32 back_taken;			/* requests of the server's since the back_timer was set */
 
 	/* Outlive the rest until the ring has given them back. */
-	struct xvm_aio_req conn_poll, back_poll, timer;
-	bool conn_polled, back_polled, timed;
+	struct xvm_aio_req conn_poll, back_poll, timer, back_timer;
+	bool conn_polled, back_polled, timed, back_timed;
 	u32 busy;			/* calls under way: what they call may free it */
 	bool freed;
 	struct vu_front *next_freed;
@@ -72,7 +79,7 @@ struct vu_run {
 	size_t n;
 };
 
-extern const struct vu_run vu_identify, vu_look, vu_start, vu_stop, vu_add_region, vu_del_region;
+extern const struct vu_run vu_identify, vu_look, vu_put, vu_start, vu_stop, vu_add_region, vu_del_region;
 
 static inline bool has_slots(const struct vu_front *f)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What a front-end says in its four runs, and what it takes from the answers. Called by vhost_user.c. */
+/* What a front-end says in its runs, and what it takes from the answers. Called by vhost_user.c. */
 #include "vhost_user_priv.h"
 
 #define F_VERSION_1 (1ull << 32)
@@ -112,6 +112,22 @@ static const struct step look_steps[] = {
 };
 
 const struct vu_run vu_look = { look_steps, XVM_ARRAY_SIZE(look_steps) };
+
+static bool make_put_config(struct vu_front *f, struct request *r)
+{
+	r->msg.config.off = f->put_off;
+	r->msg.config.bytes = f->put_bytes;
+	memcpy(r->msg.config.data, f->put, f->put_bytes);
+	return true;
+}
+
+/* What it makes of them is in the next answer. */
+static const struct step put_steps[] = {
+	{ VU_SET_CONFIG, ONCE, make_put_config, NULL },
+	{ VU_GET_CONFIG, ONCE, make_get_config, take_config },
+};
+
+const struct vu_run vu_put = { put_steps, XVM_ARRAY_SIZE(put_steps) };
 
 /* ---- start ---- */
 
@@ -346,6 +362,8 @@ static const struct step stop_steps[] = {
 	{ VU_GET_VRING_BASE, PER_RING, make_get_base, take_base },
 	{ VU_SET_STATUS, ONCE, make_status_none, NULL },
 	{ VU_RESET_DEVICE, ONCE, make_reset, NULL },
+	/* Which may have changed it. */
+	{ VU_GET_CONFIG, ONCE, make_get_config, take_config },
 };
 
 const struct vu_run vu_stop = { stop_steps, XVM_ARRAY_SIZE(stop_steps) };

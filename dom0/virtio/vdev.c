@@ -186,6 +186,14 @@ bool xvm_vdev_config_write(struct xvm_vdev *vdev, u32 generation, u32 off, u32 l
 	return false;
 }
 
+void xvm_vdev_config_done(struct xvm_vdev *vdev)
+{
+	if (!vdev->config_waits)
+		return;
+	vdev->config_waits = false;
+	vdev->ops->drained(vdev);
+}
+
 void xvm_vdev_config_changed(struct xvm_vdev *vdev)
 {
 	u32 from = 0, to = vdev->config_bytes;

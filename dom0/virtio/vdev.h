@@ -65,7 +65,10 @@ struct xvm_vdev_type {
 	 * for its turn goes on. At most budget chains; true: more are left.
 	 */
 	bool (*kick)(struct xvm_vdev *vdev, struct xvm_vq *vq, u32 budget);
-	/* The driver wrote config[off..off+len), already copied; optional. Returns false to refuse. */
+	/*
+	 * The driver wrote config[off..off+len), already copied; optional. Returns false to refuse. The driver
+	 * hears of it when xvm_vdev_config_done is called, if this sets vdev->config_waits.
+	 */
 	bool (*config_written)(struct xvm_vdev *vdev, u32 off, u32 len);
 	/*
 	 * A reset of the device (vq NULL) or of one queue began, or the device broke:
@@ -105,7 +108,7 @@ struct xvm_vdev_type {
 struct xvm_vdev_ops {
 	void (*used)(struct xvm_vdev *vdev, struct xvm_vq *vq);	/* EVENT_USED is wanted */
 	void (*config_changed)(struct xvm_vdev *vdev);		/* EVENT_CONFIG is owed */
-	/* what a reset, a queue's reset, begin_quiet or area_let_go waits for has happened */
+	/* what a reset, a queue's reset, begin_quiet, area_let_go or config_waits waits for has happened */
 	void (*drained)(struct xvm_vdev *vdev);
 	/* Call kick again in a later pass; also used by models with own wake-ups. */
 	void (*again)(struct xvm_vdev *vdev, struct xvm_vq *vq);
@@ -145,6 +148,7 @@ struct xvm_vdev {
 	u32 config_bytes;
 	u8 config[256];
 	u8 told[256];		/* what of it the driver was told of, or wrote itself */
+	bool config_waits;	/* the driver wrote to it, and somebody has still to take that */
 	bool config_news;	/* it changed, and no xvm_vdev_news_told since */
 	u32 news_from, news_to;	/* the bytes that differ, over all changes; equal: none */
 	struct xvm_mem mem;
@@ -300,6 +304,8 @@ void xvm_vdev_ready(struct xvm_vdev *vdev);
  * follows, for whoever waits for drained.
  */
 void xvm_vdev_broken(struct xvm_vdev *vdev, const char *reason);
+/* Ends what config_written began with config_waits; config is as it has become. */
+void xvm_vdev_config_done(struct xvm_vdev *vdev);
 /* The device changed bytes of config: bumps the generation, EVENT_CONFIG with their range. */
 void xvm_vdev_config_changed(struct xvm_vdev *vdev);
 

@@ -23,7 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 struct run {
 	struct vu_front *front;
 	int sock, back;
-	bool started, over, region;
+	bool started, over, region, put;
 };
 
 static void on_identified(void *arg)
@@ -34,7 +34,7 @@ static void on_identified(void *arg)
 	start.region[0].bytes = 4096;
 	start.region_fd[0] = 0;
 	start.ring[0] = start.ring[1] = (struct vu_ring){ .size = 4, .kick = -1, .call = -1, .err = -1 };
-	vu_front_start(run->front, &start);
+	vu_front_start(run->front, &start, 20000);
 }
 
 static void on_started(void *arg)
@@ -57,6 +57,15 @@ static void on_region(void *arg, bool ok)
 	run->region = false;
 }
 
+static void on_put(void *arg)
+{
+	struct run *run = arg;
+
+	if (!run->put)
+		abort();
+	run->put = false;
+}
+
 static void on_called(void *arg, u32 ring)
 {
 	(void)arg;
@@ -74,7 +83,7 @@ static void on_failed(void *arg, const char *why)
 }
 
 static const struct vu_front_ops ops = {
-	on_identified, on_started, on_nothing, on_nothing, on_region, on_called, on_failed,
+	on_identified, on_started, on_nothing, on_nothing, on_put, on_region, on_called, on_failed,
 };
 
 static void device(struct run *run, uint8_t what)
@@ -100,10 +109,11 @@ static void device(struct run *run, uint8_t what)
 		vu_front_kick(run->front, what >> 2);
 		break;
 	case 2:
-		vu_front_stop(run->front);
+		vu_front_stop(run->front, 30000);
 		break;
 	default:
-		vu_front_set_config(run->front, what >> 2, bytes, sizeof(bytes));
+		if (!run->put)
+			run->put = vu_front_put_config(run->front, what >> 2, bytes, sizeof(bytes));
 	}
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Servers of tests/remote through the whole worker: one that dies and whose successor goes on by its log of requests in
- * flight, with a device that must do nothing twice; and ones that lie, beside a disk that notices nothing of it.
+ * flight, with a device that must do nothing twice; ones that lie, beside a disk that notices nothing of it; what a guest
+ * wrote to its configuration, and what a server says of it; several queues, several devices.
  */
 /* LINK: dom0/base dom0/virtio dom0/dev dom0/remote dom0/bus dom0/worker/aio.c dom0/worker/worker.c */
 /* LINK: dom0/worker/control.c dom0/worker/types.c xen/proto tests/support/rig.c tests/support/drv.c */
@@ -43,23 +44,17 @@ static u8 *base;
 static bool trusted;
 static u32 area;			/* of the device: an id is not used again so soon */
 
-/* Runs it in a process of its own; arguments up to a NULL. */
-static void run_server(const char *what, const char *inflight, const char *at, const char *lie, const char *after)
+/* Runs it in a process of its own, with these words behind what it serves. */
+static void run_server(const char *what, const char *words)
 {
-	const char *argv[16] = { "server", "--socket", sock_path, what, file_path };
+	const char *argv[24] = { "server", "--socket", sock_path, what, file_path };
+	char text[200], *word, *rest = text;
 	int n = 5;
 
 	unlink(sock_path);
-	if (inflight)
-		argv[n++] = inflight;
-	if (at) {
-		argv[n++] = "--at";
-		argv[n++] = at;
-		argv[n++] = "--do";
-		argv[n++] = lie;
-		argv[n++] = "--after";
-		argv[n++] = after;
-	}
+	snprintf(text, sizeof(text), "%s", words);
+	while ((word = strtok_r(rest, " ", &rest)) && n < 24)
+		argv[n++] = word;
 	server = fork();
 	assert_true(server >= 0);
 	if (server)
@@ -77,13 +72,18 @@ static void end_server(void)
 	server = -1;
 }
 
-static void add(u16 device_id)
+static void add_queues(u16 num, u16 device_id, u32 queues)
 {
-	struct xvm_ipc_dev_add desc = { .num = DEV, .device_id = device_id, .backend = XVM_BACKEND_VHOST_USER, .queues = 1,
+	struct xvm_ipc_dev_add desc = { .num = num, .device_id = device_id, .backend = XVM_BACKEND_VHOST_USER, .queues = queues,
 					.config_bytes = device_id == VIRTIO_ID_BLOCK ? 60 : 0,
 					.flags = trusted ? XVM_DEV_TRUSTED : 0 };
 
 	vu_server_add(&rig, &desc, vu_server_connect(sock_path));
+}
+
+static void add(u16 device_id)
+{
+	add_queues(DEV, device_id, 1);
 }
 
 static int start(void **state)
@@ -120,6 +120,13 @@ static int stop(void **state)
 	unlink(file_path);
 	unlink(sock_path);
 	return 0;
+}
+
+static void remove_device(u16 num)
+{
+	rig_del(&rig, num, true);
+	RIG_UNTIL(&rig, rig.state[num] == XVM_DEV_GONE);
+	drv_release(&drv, num);
 }
 
 /* The disk beside works: what is written is read. */
@@ -175,7 +182,8 @@ static void test_successor_goes_on(void **state)
 	u32 sent = 0, back = 0, ends = 0, idle = 0, len;
 
 	(void)state;
-	run_server("--log", "--inflight", "request", "die", "20");
+	/* The first one dies before it has a log to keep. */
+	run_server("--log", "--inflight --at SET_INFLIGHT_FD --do die");
 	start_log();
 	while (back < REQUESTS) {
 		while (sent < REQUESTS && submit_number(sent))
@@ -190,7 +198,7 @@ static void test_successor_goes_on(void **state)
 		rig.states[DEV] = 0;
 		end_server();
 		ends++;
-		run_server("--log", "--inflight", "request", "die", "40");
+		run_server("--log", "--inflight --at request --do die --after 40");
 		vu_server_again(&rig, DEV, sock_path, 1);
 	}
 	check_numbers(REQUESTS);
@@ -208,7 +216,7 @@ static void test_no_log(void **state)
 
 	(void)state;
 	for (round = 0; round < 2; round++) {
-		run_server("--log", round ? "--inflight" : NULL, "request", "die", "3");
+		run_server("--log", round ? "--inflight --at request --do die --after 3" : "--at request --do die --after 3");
 		start_log();
 		for (i = 0; i < 10; i++)
 			submit_number(i);
@@ -217,15 +225,13 @@ static void test_no_log(void **state)
 		assert_int_equal(!!(rig.states[DEV] & 1u << XVM_DEV_BROKEN), !round);
 		end_server();
 		if (round) {
-			run_server("--log", NULL, NULL, NULL, NULL);
+			run_server("--log", "");
 			vu_server_again(&rig, DEV, sock_path, 1);
 			RIG_UNTIL(&rig, rig.states[DEV] & 1u << XVM_DEV_BROKEN);
 		}
 		assert_int_equal(drv_set_status(&drv, DEV, 0), 0);
 		end_server();
-		rig_del(&rig, DEV, true);
-		RIG_UNTIL(&rig, rig.state[DEV] == XVM_DEV_GONE);
-		drv_release(&drv, DEV);
+		remove_device(DEV);
 		rig_area_free(&rig, area++);
 		rig.states[DEV] = 0;
 		drv.device_state[DEV] = 0;
@@ -235,32 +241,83 @@ static void test_no_log(void **state)
 
 /* ---- lies ---- */
 
+/* When it is led to lie: before the guest hears of it, while it starts or has requests, when it is reset, when an area goes. */
+enum moment { FIRST, IO, RESET, AREA_GOES };
+
 static const struct {
 	const char *at, *lie;
-	bool io;		/* it comes up, and lies when it has requests */
+	enum moment moment;
 } lies[] = {
-	{ "GET_FEATURES", "garbage", false }, { "GET_FEATURES", "short", false }, { "GET_FEATURES", "fds", false },
-	{ "GET_FEATURES", "die", false }, { "GET_PROTOCOL_FEATURES", "die", false }, { "GET_CONFIG", "garbage", false },
-	{ "GET_CONFIG", "die", false }, { "GET_MAX_MEM_SLOTS", "short", false }, { "SET_OWNER", "refuse", false },
-	{ "GET_FEATURES", "hang", false }, { "SET_VRING_ADDR", "die", true }, { "SET_VRING_KICK", "refuse", true },
-	{ "SET_FEATURES", "garbage", true }, { "ADD_MEM_REG", "die", true },
-	{ "request", "die", true }, { "used", "twice", true }, { "used", "unknown", true }, { "used", "long", true },
-	{ "used", "ahead", true }, { "used", "noise", true },
+	{ "GET_FEATURES", "garbage", FIRST }, { "GET_FEATURES", "short", FIRST }, { "GET_FEATURES", "fds", FIRST },
+	{ "GET_FEATURES", "die", FIRST }, { "GET_PROTOCOL_FEATURES", "die", FIRST }, { "SET_PROTOCOL_FEATURES", "die", FIRST },
+	{ "GET_QUEUE_NUM", "die", FIRST }, { "GET_CONFIG", "garbage", FIRST }, { "GET_CONFIG", "die", FIRST },
+	{ "GET_MAX_MEM_SLOTS", "short", FIRST }, { "GET_MAX_MEM_SLOTS", "die", FIRST }, { "SET_OWNER", "refuse", FIRST },
+	{ "GET_FEATURES", "hang", FIRST }, { "SET_FEATURES", "die", IO }, { "SET_FEATURES", "garbage", IO },
+	{ "SET_VRING_NUM", "die", IO }, { "SET_VRING_ADDR", "die", IO }, { "SET_VRING_KICK", "refuse", IO },
+	{ "ADD_MEM_REG", "die", IO }, { "GET_VRING_BASE", "die", RESET }, { "GET_VRING_BASE", "garbage", RESET },
+	{ "REM_MEM_REG", "die", AREA_GOES }, { "REM_MEM_REG", "refuse", AREA_GOES },
+	{ "request", "die", IO }, { "used", "twice", IO }, { "used", "unknown", IO }, { "used", "long", IO },
+	{ "used", "ahead", IO }, { "used", "noise", IO },
 };
 
-static void lie_once(u32 i)
+static void fill_disk(void)
 {
 	int slot;
 
-	run_server("--image", NULL, lies[i].at, lies[i].lie, "1");
-	add(VIRTIO_ID_BLOCK);
-	if (lies[i].io) {
-		drv_wait_ready(&drv, DEV);
-		drv_blk_start(&blk, &drv, DEV, area, ~0ull & ~XVM_F_RING_PACKED & ~XVM_F_IN_ORDER);
-		while ((slot = drv_blk_slot(&blk)) >= 0)
-			drv_blk_submit(&blk, (u32)slot, VIRTIO_BLK_T_IN, 0, 512, 1);
-		drv_vq_kick(&blk.vq);
+	while ((slot = drv_blk_slot(&blk)) >= 0)
+		drv_blk_submit(&blk, (u32)slot, VIRTIO_BLK_T_IN, 0, 512, 1);
+	drv_vq_kick(&blk.vq);
+}
+
+static void start_disk(void)
+{
+	drv_wait_ready(&drv, DEV);
+	drv_blk_start(&blk, &drv, DEV, area, ~0ull & ~XVM_F_RING_PACKED & ~XVM_F_IN_ORDER);
+}
+
+/* By the server; those of this process at its start count, too. */
+static u32 areas_mapped(void)
+{
+	char path[40], line[300];
+	u32 n = 0;
+	FILE *maps;
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", (int)server);
+	maps = fopen(path, "r");
+	assert_non_null(maps);
+	while (fgets(line, sizeof(line), maps))
+		n += strstr(line, "memfd:area") != NULL;
+	fclose(maps);
+	return n;
+}
+
+static void lead_on(enum moment moment)
+{
+	u32 before;
+
+	if (moment == FIRST)
+		return;
+	start_disk();
+	fill_disk();
+	if (moment == RESET)
+		assert_int_equal(drv_set_status(&drv, DEV, 0), 0);
+	if (moment == AREA_GOES) {
+		before = areas_mapped();
+		drv_area_new(&drv, ++area, DEV, 4);
+		DRV_UNTIL(&drv, areas_mapped() > before);
+		assert_int_equal(drv_area_del(&drv, area), XVM_STATUS_OK);
 	}
+}
+
+static void lie_once(u32 i)
+{
+	char words[100];
+	u32 first_area = area;
+
+	snprintf(words, sizeof(words), "--at %s --do %s", lies[i].at, lies[i].lie);
+	run_server("--image", words);
+	add(VIRTIO_ID_BLOCK);
+	lead_on(lies[i].moment);
 	for (u32 wait = 0; !(rig.states[DEV] & (1u << XVM_DEV_SERVER_LOST | 1u << XVM_DEV_GONE)); wait++) {
 		if (wait == 150)
 			fail_msg("%s at %s was not noticed", lies[i].lie, lies[i].at);
@@ -270,14 +327,13 @@ static void lie_once(u32 i)
 	end_server();
 	if (rig.state[DEV] != XVM_DEV_GONE) {
 		drv_set_status(&drv, DEV, 0);
-		rig_del(&rig, DEV, true);
-		RIG_UNTIL(&rig, rig.state[DEV] == XVM_DEV_GONE);
-		drv_release(&drv, DEV);
+		remove_device(DEV);
 	}
 	rig.states[DEV] = 0;
 	rig.state[DEV] = 0;
 	drv.device_state[DEV] = 0;
-	rig_area_free(&rig, area++);
+	for (area++; first_area < area; first_area++)
+		rig_area_free(&rig, first_area);
 	beside_works();
 }
 
@@ -289,8 +345,256 @@ static void test_lies(void **state)
 	(void)state;
 	assert_return_code(ftruncate(file, IMAGE_BYTES), errno);
 	for (i = 0; i < XVM_ARRAY_SIZE(lies); i++)
-		if (!trusted || lies[i].io)	/* areas come into it then only */
+		if (trusted ? lies[i].moment != FIRST : lies[i].moment != AREA_GOES)	/* where areas come into it */
 			lie_once(i);
+}
+
+/* ---- the configuration ---- */
+
+static void again(const char *words)
+{
+	rig.states[DEV] = 0;
+	end_server();
+	run_server("--image", words);
+	vu_server_again(&rig, DEV, sock_path, 1);
+}
+
+static void lose_server(void)
+{
+	end_server();
+	RIG_UNTIL(&rig, rig.states[DEV] & 1u << XVM_DEV_SERVER_LOST);
+}
+
+/* Returns how many bytes were taken. */
+static u32 write_wce(u8 mode)
+{
+	struct xvm_msg_config m = { .offset = 32, .length = 1, .data = &mode };
+	u8 msg[64], now;
+
+	drv_config(&drv, DEV, 32, 1, &now);
+	assert_int_equal(xvm_msg_get_config(drv.answer, drv.answer_len, true, &m), 0);
+	m.data = &mode;
+	drv_ask(&drv, msg, xvm_msg_put_config(msg, VIRTIO_MSG_SET_CONFIG, DEV, &m));
+	assert_int_equal(xvm_msg_get_config(drv.answer, drv.answer_len, true, &m), 0);
+	return m.length;
+}
+
+/* What the guest is shown, and what the server goes by. */
+static void check_wce(u8 mode)
+{
+	char id[20] = "", want[20];
+	u8 now = 0xff;
+
+	assert_int_equal(drv_config(&drv, DEV, 32, 1, &now), 1);
+	assert_int_equal(now, mode);
+	snprintf(want, sizeof(want), "wce %u", mode);
+	assert_int_equal(drv_blk_do(&blk, VIRTIO_BLK_T_GET_ID, 0, id, sizeof(id)), VIRTIO_BLK_S_OK);
+	assert_string_equal(id, want);
+}
+
+/* What the guest wrote to its configuration holds with whoever serves it next; the cache mode stands for all such bytes. */
+static void test_written(void **state)
+{
+	(void)state;
+	assert_return_code(ftruncate(file, IMAGE_BYTES), errno);
+	run_server("--image", "");
+	add(VIRTIO_ID_BLOCK);
+	drv_wait_ready(&drv, DEV);
+	/* Before a driver has said that it is there. */
+	assert_int_equal(write_wce(0), 1);
+	drv_blk_start(&blk, &drv, DEV, area, ~0ull & ~XVM_F_RING_PACKED & ~XVM_F_IN_ORDER);
+	/* That one itself is not to be chosen by a guest: not every successor hears of it. */
+	assert_int_equal(blk.features & (1ull << VIRTIO_BLK_F_FLUSH | 1ull << VIRTIO_BLK_F_CONFIG_WCE), 1ull << VIRTIO_BLK_F_FLUSH);
+	check_wce(0);
+	lose_server();
+	again("");
+	check_wce(0);
+	assert_int_equal(write_wce(1), 1);
+	check_wce(1);
+	/* While there is none, and with requests that wait for the next one. */
+	lose_server();
+	fill_disk();
+	assert_int_equal(write_wce(0), 1);
+	again("");
+	while (blk.busy) {
+		u8 status;
+		u32 len;
+
+		drv_blk_reap(&blk, &status, &len);
+		assert_int_equal(status, VIRTIO_BLK_S_OK);
+	}
+	check_wce(0);
+	/* One that takes no mode is none for this guest. */
+	lose_server();
+	again("--at SET_CONFIG --do refuse");
+	RIG_UNTIL(&rig, rig.states[DEV] & 1u << XVM_DEV_SERVER_LOST);
+	again("");
+	check_wce(0);
+	assert_int_equal(drv.configs[DEV], 0);
+	beside_works();
+}
+
+/* A reset puts the mode back in a server that is told of it, by either message; in another it stays, and the guest sees that. */
+static void test_reset_told(void **state)
+{
+	static const char *const also[] = { "--also RESET_DEVICE", "--also STATUS", "" };
+	u32 i;
+
+	(void)state;
+	assert_return_code(ftruncate(file, IMAGE_BYTES), errno);
+	for (i = 0; i < XVM_ARRAY_SIZE(also); i++) {
+		run_server("--image", also[i]);
+		add(VIRTIO_ID_BLOCK);
+		start_disk();
+		assert_int_equal(write_wce(0), 1);
+		check_wce(0);
+		assert_int_equal(drv_set_status(&drv, DEV, 0), 0);
+		drv_blk_restart(&blk, ~0ull & ~XVM_F_RING_PACKED & ~XVM_F_IN_ORDER);
+		check_wce(i < 2);
+		lose_server();
+		again(also[i]);
+		check_wce(i < 2);
+		assert_int_equal(drv_set_status(&drv, DEV, 0), 0);
+		end_server();
+		remove_device(DEV);
+		rig.state[DEV] = 0;
+		rig.states[DEV] = 0;
+		drv.device_state[DEV] = 0;
+		rig_area_free(&rig, area++);
+	}
+	beside_works();
+}
+
+/* News of the configuration: told to the guest once, and not at all when there is nothing new in them. */
+static void test_news(void **state)
+{
+	u64 sectors;
+	u32 i;
+
+	(void)state;
+	assert_return_code(ftruncate(file, IMAGE_BYTES), errno);
+	run_server("--image", "--also BACKEND_REQ");
+	add(VIRTIO_ID_BLOCK);
+	start_disk();
+	for (i = 0; i < 20; i++) {
+		assert_return_code(kill(server, SIGUSR1), errno);
+		fill_disk();
+		drv_poll(&drv, 20);
+		beside_works();
+		while (blk.busy) {
+			u8 status;
+			u32 len;
+
+			drv_blk_reap(&blk, &status, &len);
+			assert_int_equal(status, VIRTIO_BLK_S_OK);
+		}
+	}
+	assert_int_equal(drv.configs[DEV], 0);
+	assert_return_code(ftruncate(file, 2 * IMAGE_BYTES), errno);
+	kill(server, SIGUSR1);
+	DRV_UNTIL(&drv, drv.configs[DEV]);
+	drv_config(&drv, DEV, 0, 8, &sectors);
+	assert_int_equal(sectors, 2 * IMAGE_BYTES / 512);
+	drv_poll(&drv, 100);
+	assert_int_equal(drv.configs[DEV], 1);
+	assert_int_equal(rig.states[DEV] & 1u << XVM_DEV_SERVER_LOST, 0);
+}
+
+/* Of a network card no bit that needs another one which is not passed on. */
+static void test_net_features(void **state)
+{
+	static const u8 by_control[] = { 2, 17, 18, 19, 20, 21, 22, 23, 53, 57, 60 };
+	u64 features;
+	u32 i;
+
+	(void)state;
+	run_server("--image", "--features 0xffffffffffffffff");
+	add_queues(DEV, VIRTIO_ID_NET, 2);
+	drv_wait_ready(&drv, DEV);
+	features = drv_features(&drv, DEV);
+	for (i = 0; i < XVM_ARRAY_SIZE(by_control); i++)
+		assert_int_equal(features >> by_control[i] & 1, 0);
+	assert_int_equal(features & 0x7fff, 0x7fff & ~(1u << 2 | 1u << 3 | 1u << 5));
+}
+
+/* ---- several queues, several devices ---- */
+
+#define QUEUES 4u
+
+/* Sector N of the file is written through queue N, all at once; the server dies in between. */
+static void test_queues(void **state)
+{
+	struct drv_vq queue[QUEUES];
+	u32 q, len, off, head = DRV_VQ_BYTES(QUEUE_SIZE);
+	u16 queues;
+	u8 sector[512], want[512];
+
+	(void)state;
+	assert_return_code(ftruncate(file, IMAGE_BYTES), errno);
+	run_server("--image", "--at request --do die --after 3");
+	add_queues(DEV, VIRTIO_ID_BLOCK, QUEUES);
+	drv_wait_ready(&drv, DEV);
+	drv_config(&drv, DEV, 34, 2, &queues);
+	assert_int_equal(queues, QUEUES);
+	base = drv_area_new(&drv, area, DEV, 64);
+	assert_true(drv_negotiate(&drv, DEV, XVM_F_VERSION_1 | XVM_F_ACCESS_PLATFORM | 1ull << VIRTIO_BLK_F_MQ) &
+		    1ull << VIRTIO_BLK_F_MQ);
+	for (q = 0; q < QUEUES; q++)
+		drv_vq_setup(&queue[q], &drv, DEV, (u16)q, QUEUE_SIZE, area, q * head, false);
+	drv_set_status(&drv, DEV, XVM_S_ACKNOWLEDGE | XVM_S_DRIVER | XVM_S_FEATURES_OK | XVM_S_DRIVER_OK);
+	for (q = 0; q < QUEUES; q++) {
+		off = QUEUES * head + q * 4096;
+		struct drv_seg seg[3] = { { xvm_addr_make(area, off), 16, false }, { xvm_addr_make(area, off + 512), 512, false },
+					  { xvm_addr_make(area, off + 1024), 1, true } };
+
+		xvm_put32(base + off, VIRTIO_BLK_T_OUT);
+		xvm_put64(base + off + 8, q);
+		memset(base + off + 512, (int)q + 1, 512);
+		base[off + 1024] = 0xff;
+		drv_vq_add(&queue[q], seg, 3);
+		drv_vq_kick(&queue[q]);
+	}
+	RIG_UNTIL(&rig, rig.states[DEV] & 1u << XVM_DEV_SERVER_LOST);
+	end_server();
+	run_server("--image", "");
+	vu_server_again(&rig, DEV, sock_path, QUEUES);
+	for (q = 0; q < QUEUES; q++) {
+		drv_vq_wait(&queue[q], &len);
+		assert_int_equal(base[QUEUES * head + q * 4096 + 1024], VIRTIO_BLK_S_OK);
+		memset(want, (int)q + 1, sizeof(want));
+		assert_int_equal(pread(file, sector, 512, 512 * q), 512);
+		assert_memory_equal(sector, want, 512);
+	}
+}
+
+/* Each server is given the areas of its own device, and no others. */
+static void test_own_areas(void **state)
+{
+	u32 mine, i;
+	pid_t first;
+
+	(void)state;
+	assert_return_code(ftruncate(file, IMAGE_BYTES), errno);
+	run_server("--image", "");
+	add(VIRTIO_ID_BLOCK);
+	start_disk();
+	first = server;
+	mine = area;
+	run_server("--image", "");
+	add_queues(DEV + 1, VIRTIO_ID_BLOCK, 1);
+	drv_wait_ready(&drv, DEV + 1);
+	drv_blk_start(&blk, &drv, DEV + 1, ++area, ~0ull & ~XVM_F_RING_PACKED & ~XVM_F_IN_ORDER);
+	drv_area_new(&drv, area + 1, DEV, 4);
+	drv_area_new(&drv, area + 2, DEV + 1, 4);
+	drv_area_new(&drv, area + 3, 0, 4);
+	fill_disk();
+	RIG_UNTIL(&rig, rig.shares == 4);
+	drv_poll(&drv, 50);
+	assert_int_equal(rig.shares, 4);
+	for (i = 0; i < RIG_AREAS; i++)
+		assert_int_equal(rig.shared_with[i], i == mine || i == area + 1 ? DEV :
+						     i == area || i == area + 2 ? DEV + 1 : 0);
+	vu_server_kill(first);
 }
 
 #define TRUSTED(f) { .name = #f " with areas", .test_func = f, .setup_func = start_trusted, .teardown_func = stop }
@@ -300,7 +604,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(test_successor_goes_on), TRUSTED(test_successor_goes_on), CASE(test_no_log), TRUSTED(test_no_log),
-		CASE(test_lies), TRUSTED(test_lies),
+		CASE(test_lies), TRUSTED(test_lies), CASE(test_written), TRUSTED(test_written), CASE(test_reset_told),
+		CASE(test_news), CASE(test_net_features), CASE(test_queues), TRUSTED(test_queues), TRUSTED(test_own_areas),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

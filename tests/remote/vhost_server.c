@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -25,9 +26,19 @@
 #define F_PROTOCOL (1ull << 30)
 #define P_REPLY_ACK (1ull << 3)
 #define P_MQ (1ull << 0)
+#define P_BACKEND_REQ (1ull << 5)
 #define P_CONFIG (1ull << 9)
 #define P_INFLIGHT (1ull << 12)
+#define P_RESET (1ull << 13)
 #define P_SLOTS (1ull << 15)
+#define P_STATUS (1ull << 16)
+
+/* of a disk */
+#define F_FLUSH (1ull << 9)
+#define F_CONFIG_WCE (1ull << 11)
+#define F_MQ (1ull << 12)
+#define WCE_AT 32u
+#define QUEUES_AT 34u
 
 #define REPLY 5u
 #define NEED_REPLY 8u
@@ -41,7 +52,7 @@ static const struct {
 	{ 1, "GET_FEATURES" }, { 2, "SET_FEATURES" }, { 3, "SET_OWNER" }, { 5, "SET_MEM_TABLE" }, { 8, "SET_VRING_NUM" },
 	{ 9, "SET_VRING_ADDR" }, { 10, "SET_VRING_BASE" }, { 11, "GET_VRING_BASE" }, { 12, "SET_VRING_KICK" },
 	{ 13, "SET_VRING_CALL" }, { 15, "GET_PROTOCOL_FEATURES" }, { 16, "SET_PROTOCOL_FEATURES" }, { 17, "GET_QUEUE_NUM" },
-	{ 24, "GET_CONFIG" }, { 31, "GET_INFLIGHT_FD" }, { 32, "SET_INFLIGHT_FD" }, { 36, "GET_MAX_MEM_SLOTS" },
+	{ 24, "GET_CONFIG" }, { 25, "SET_CONFIG" }, { 34, "RESET_DEVICE" }, { 31, "GET_INFLIGHT_FD" }, { 32, "SET_INFLIGHT_FD" }, { 36, "GET_MAX_MEM_SLOTS" },
 	{ 37, "ADD_MEM_REG" }, { 38, "REM_MEM_REG" },
 };
 
@@ -81,8 +92,12 @@ struct ring {
 static struct region region[MAX_REGIONS];
 static struct ring ring[MAX_RINGS];
 static int sock = -1, image = -1;
-static bool appends, knows_inflight;
-static uint64_t protocol;
+static int back = -1;			/* for requests of its own */
+static bool appends, knows_inflight, wce = true;
+static unsigned int slow_ms;
+static uint64_t protocol, also, features;
+static uint8_t status;
+static volatile sig_atomic_t news;
 static const char *lie_at = "", *lie = "";
 static unsigned int lie_after = 1;
 
@@ -247,22 +262,38 @@ static uint32_t walk(const struct ring *q, uint16_t head, struct part *part)
 	}
 }
 
-static uint32_t serve_disk(const struct part *part, uint32_t n)
+/* One piece of data, at its place in the image. */
+static bool move(const struct part *part, uint32_t type, off_t at)
+{
+	ssize_t bytes = (ssize_t)part->bytes;
+
+	if (type > 1)
+		return type == 4;
+	return part->write ? !type && pread(image, part->at, part->bytes, at) == bytes :
+			     type && pwrite(image, part->at, part->bytes, at) == bytes;
+}
+
+/* A header of 16 bytes before the data, a status byte behind it, whatever pieces they come in. */
+static uint32_t serve_disk(struct part *part, uint32_t n)
 {
 	uint32_t type = *(uint32_t *)part[0].at, i, done = 1;
 	off_t at = (off_t)(*(uint64_t *)(part[0].at + 8) * 512);
-	uint8_t status = type == 4 || type == 8 ? OK : type > 1 ? UNSUPP : OK;
+	uint8_t *status = part[n - 1].at + --part[n - 1].bytes;
 
-	for (i = 1; i + 1 < n && type <= 1; i++) {
-		ssize_t got = part[i].write ? pread(image, part[i].at, part[i].bytes, at) :
-					      pwrite(image, part[i].at, part[i].bytes, at);
-
-		if (got != (ssize_t)part[i].bytes)
-			status = IOERR;
-		done += part[i].write ? part[i].bytes : 0;
+	*status = type <= 1 || type == 4 || type == 8 ? OK : UNSUPP;
+	part[0].at += 16;
+	part[0].bytes -= 16;
+	for (i = 0; i < n && !*status; i++) {
+		if (!part[i].bytes)
+			continue;
+		if (type == 8)
+			snprintf((char *)part[i].at, part[i].bytes, "wce %d", wce);
+		else if (!move(&part[i], type, at))
+			*status = IOERR;
 		at += part[i].bytes;
 	}
-	*part[n - 1].at = status;
+	for (i = 0; i < n; i++)
+		done += part[i].write ? part[i].bytes : 0;
 	return done;
 }
 
@@ -439,7 +470,38 @@ static void get_config(struct msg *m)
 	fstat(image, &st);
 	sectors = (uint64_t)st.st_size / 512;
 	memcpy(reply + 12, &sectors, sizeof(sectors));
+	reply[12 + WCE_AT] = wce;
+	reply[12 + QUEUES_AT] = MAX_RINGS;
 	answer(m, reply, 12 + (u32_at(m, 4) < CONFIG_BYTES ? u32_at(m, 4) : CONFIG_BYTES), -1);
+}
+
+/* The cache mode is all that a driver may choose. */
+static bool set_config(const struct msg *m)
+{
+	if (u32_at(m, 0) != WCE_AT || u32_at(m, 4) != 1 || m->bytes != 13)
+		return false;
+	wce = m->payload[12];
+	return true;
+}
+
+static void end_rings(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < MAX_RINGS; i++)
+		ring[i].runs = false;
+	wce = true;
+}
+
+/* As many as its socket takes. */
+static void tell_news(void)
+{
+	static const uint32_t change[3] = { 2, 1, 0 };
+	unsigned int i;
+
+	for (i = 0; i < 1000 && back >= 0; i++)
+		if (send(back, change, sizeof(change), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+			return;
 }
 
 static bool set_mem_table(const struct msg *m)
@@ -459,7 +521,7 @@ static int handle(struct msg *m)
 	uint32_t index_num[2] = { u32_at(m, 0), q->last_avail };
 
 	switch (m->request) {
-	case 1: answer_u64(m, F_VERSION_1 | F_PROTOCOL | (appends ? 0 : 1ull << 9)); return 1;
+	case 1: answer_u64(m, F_VERSION_1 | F_PROTOCOL | features | (appends ? 0 : F_FLUSH | F_CONFIG_WCE | F_MQ)); return 1;
 	case 5: return set_mem_table(m) ? 0 : -1;
 	case 8: q->num = u32_at(m, 4); return q->num && q->num <= MAX_SIZE ? 0 : -1;
 	case 9: q->desc = u64_at(m, 8); q->used = u64_at(m, 16); q->avail = u64_at(m, 24); return 0;
@@ -467,14 +529,19 @@ static int handle(struct msg *m)
 	case 11: q->runs = false; answer(m, index_num, sizeof(index_num), -1); return 1;
 	case 12: set_kick(q, m); return 0;
 	case 13: q->call = m->fds ? m->fd[0] : -1; return 0;
-	case 15: answer_u64(m, P_MQ | P_REPLY_ACK | P_CONFIG | P_SLOTS | (knows_inflight ? P_INFLIGHT : 0)); return 1;
+	case 15: answer_u64(m, P_MQ | P_REPLY_ACK | P_CONFIG | P_SLOTS | (knows_inflight ? P_INFLIGHT : 0) | also); return 1;
 	case 16: protocol = u64_at(m, 0); return 0;
 	case 17: answer_u64(m, MAX_RINGS); return 1;
+	case 21: back = m->fds ? m->fd[0] : -1; return 0;
 	case 24: get_config(m); return 1;
+	case 25: return set_config(m) ? 0 : -1;
 	case 31: make_log(m); return 1;
 	case 32: map_log(m->fd[0], u64_at(m, 0), u64_at(m, 8), u32_at(m, 16) & 0xffff, u32_at(m, 16) >> 16); return 0;
+	case 34: end_rings(); return 0;
 	case 36: answer_u64(m, MAX_REGIONS); return 1;
 	case 37: return m->fds == 1 && add_region(m, 8, m->fd[0]) ? 0 : -1;
+	case 39: status = (uint8_t)u64_at(m, 0); if (!status) end_rings(); return 0;
+	case 40: answer_u64(m, status); return 1;
 	case 38: return del_region(m) ? 0 : -1;
 	default: return 0;
 	}
@@ -508,6 +575,7 @@ static bool take_message(void)
 
 	if (!get(&m))
 		return false;
+	usleep(slow_ms * 1000);
 	for (i = 0; i < sizeof(requests) / sizeof(requests[0]); i++)
 		if (requests[i].request == m.request && lies(requests[i].name)) {
 			lie_of_answer(&m);
@@ -529,8 +597,13 @@ static void serve(void)
 		fds[0] = (struct pollfd){ .fd = sock, .events = POLLIN };
 		for (i = 0; i < MAX_RINGS; i++)
 			fds[1 + i] = (struct pollfd){ .fd = ring[i].runs ? ring[i].kick : -1, .events = POLLIN };
-		if (poll(fds, 1 + MAX_RINGS, -1) < 0)
+		if (poll(fds, 1 + MAX_RINGS, -1) < 0 && errno != EINTR)
 			die("poll");
+		if (news) {
+			news = 0;
+			tell_news();
+			continue;
+		}
 		for (i = 0; i < MAX_RINGS; i++)
 			if (fds[1 + i].revents && read(ring[i].kick, &count, sizeof(count)) == sizeof(count))
 				serve_ring(&ring[i]);
@@ -551,8 +624,30 @@ static int listen_at(const char *path)
 	return fd;
 }
 
+static uint64_t feature(const char *name)
+{
+	static const struct {
+		const char *name;
+		uint64_t bit;
+	} known[] = { { "BACKEND_REQ", P_BACKEND_REQ }, { "RESET_DEVICE", P_RESET }, { "STATUS", P_STATUS } };
+	unsigned int i;
+
+	for (i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (!strcmp(name, known[i].name))
+			return known[i].bit;
+	die(name);
+	return 0;
+}
+
+static void on_signal(int number)
+{
+	(void)number;
+	news = 1;
+}
+
 int vhost_server(int argc, char **argv)
 {
+	struct sigaction act = { .sa_handler = on_signal };
 	int listener = -1, i;
 
 	for (i = 1; i < argc; i++) {
@@ -572,6 +667,12 @@ int vhost_server(int argc, char **argv)
 			lie_at = value;
 		else if (!strcmp(argv[i], "--do"))
 			lie = value;
+		else if (!strcmp(argv[i], "--also"))
+			also |= feature(value);
+		else if (!strcmp(argv[i], "--features"))
+			features = strtoull(value, NULL, 0);
+		else if (!strcmp(argv[i], "--slow"))
+			slow_ms = (unsigned int)atoi(value);
 		else if (!strcmp(argv[i], "--after"))
 			lie_after = (unsigned int)atoi(value);
 		appends = appends || !strcmp(argv[i], "--log");
@@ -581,7 +682,10 @@ int vhost_server(int argc, char **argv)
 		die("usage: --socket PATH | --fd N, --image FILE | --log FILE");
 	for (i = 0; i < (int)MAX_RINGS; i++)
 		ring[i].kick = ring[i].call = -1;
-	sock = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	sigaction(SIGUSR1, &act, NULL);
+	do
+		sock = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	while (sock < 0 && errno == EINTR);
 	if (sock < 0)
 		die("accept");
 	serve();

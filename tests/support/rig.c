@@ -407,6 +407,7 @@ static void take_share(struct rig *rig, const void *data)
 
 	assert_true(a->fd >= 0);
 	rig->shares++;
+	rig->shared_with[reply.area] = reply.num;
 	say(rig, &reply, XVM_IPC_SHARE_REPLY, sizeof(reply), &a->fd, !rig->share_nothing);
 }
 

@@ -43,6 +43,7 @@ struct rig {
 	u32 state_words;		/* all DEV_STATE messages */
 	u32 fail_reason, fail_detail;
 	u32 maps, unmaps, logs, shares;
+	u16 shared_with[RIG_AREAS];	/* the last device whose server asked for this area */
 	u32 mapped_pages;
 	char last_log[XVM_IPC_LOG_BYTES];
 	struct xvm_ipc_stats stats;

@@ -19,6 +19,8 @@
 #define ALL_PROTOCOL 0x3ffffull
 #define CONFIG_BYTES 60u
 #define SENT_MAX 128
+#define START_MS 20000u
+#define STOP_MS 30000u
 
 struct seen {
 	u32 request, flags, bytes, nfds;
@@ -35,7 +37,7 @@ struct fix {
 	u32 lie_at;		/* request that is answered by a lie */
 	void (*lie)(struct fix *f, const struct seen *s);
 	bool deaf;
-	u32 identified, started, stopped, news, called, failed;
+	u32 identified, started, stopped, news, puts, called, failed;
 	u32 ring_called, regions;
 	bool region_ok;
 	struct vu_inflight log;		/* a former server's */
@@ -191,6 +193,7 @@ static void on_identified(void *arg) { ((struct fix *)arg)->identified++; }
 static void on_started(void *arg) { ((struct fix *)arg)->started++; }
 static void on_stopped(void *arg) { ((struct fix *)arg)->stopped++; }
 static void on_news(void *arg) { ((struct fix *)arg)->news++; }
+static void on_put(void *arg) { ((struct fix *)arg)->puts++; }
 
 static void on_region(void *arg, bool ok)
 {
@@ -217,7 +220,7 @@ static void on_failed(void *arg, const char *why)
 }
 
 static const struct vu_front_ops ops = {
-	on_identified, on_started, on_stopped, on_news, on_region, on_called, on_failed,
+	on_identified, on_started, on_stopped, on_news, on_put, on_region, on_called, on_failed,
 };
 
 static void begin(struct fix *f, u64 wished, u32 config_bytes)
@@ -244,7 +247,7 @@ static void start(struct fix *f)
 	for (i = 0; i < 2; i++)
 		s.ring[i] = (struct vu_ring){ .size = 64, .base = 7, .desc = 0x40000000, .avail = 0x40000400,
 					      .used = 0x40000800, .kick = f->kick, .call = f->call, .err = -1 };
-	vu_front_start(f->front, &s);
+	vu_front_start(f->front, &s, START_MS);
 	run(f);
 	close(s.region_fd[0]);
 }
@@ -340,7 +343,7 @@ static void test_whole_life(void **state)
 
 	vu_front_kick(f->front, 1);
 	assert_int_equal(read(f->kick, &count, 8), 8);
-	vu_front_stop(f->front);
+	vu_front_stop(f->front, STOP_MS);
 	run(f);
 	assert_int_equal(f->stopped, 1);
 	assert_non_null(find(f, VU_GET_VRING_BASE, 1));
@@ -367,7 +370,7 @@ static void test_regions(void **state)
 	assert_int_equal(find(f, VU_ADD_MEM_REG, 0)->nfds, 1);
 	assert_int_equal(find(f, VU_ADD_MEM_REG, 0)->payload[13], 1);
 	vu_front_del_region(f->front, &region);
-	vu_front_stop(f->front);
+	vu_front_stop(f->front, STOP_MS);
 	run(f);
 	assert_int_equal(f->regions, 2);
 	assert_int_equal(f->stopped, 1);
@@ -411,7 +414,7 @@ static void test_inflight(void **state)
 	f->log = vu_front_take_inflight(f->front);
 	assert_true(f->log.fd >= 0);
 	assert_int_equal(vu_front_take_inflight(f->front).fd, -1);
-	vu_front_stop(f->front);
+	vu_front_stop(f->front, STOP_MS);
 	run(f);
 	start(f);
 	assert_int_equal(f->started, 2);
@@ -434,7 +437,7 @@ static void test_plain_server(void **state)
 	f->features &= ~(1ull << 30);
 	begin(f, VU_P_USUAL, 0);
 	start(f);
-	vu_front_stop(f->front);
+	vu_front_stop(f->front, STOP_MS);
 	run(f);
 	assert_int_equal(f->stopped, 1);
 	assert_int_equal(find(f, VU_SET_MEM_TABLE, 0)->bytes, 8 + 32);
@@ -626,7 +629,7 @@ static void test_lies(void **state)
 		if (f->identified)
 			start(f);
 		if (f->started) {
-			vu_front_stop(f->front);
+			vu_front_stop(f->front, STOP_MS);
 			run(f);
 		}
 		for (tick = 0; tick < VU_ANSWER_MS / 500 + 2; tick++)
@@ -654,7 +657,7 @@ static void test_free_any_time(void **state)
 		if (f->identified)
 			start(f);
 		if (f->started)
-			vu_front_stop(f->front);
+			vu_front_stop(f->front, STOP_MS);
 		run(f);
 		teardown((void **)&f);
 	}
@@ -664,17 +667,133 @@ static void test_free_any_time(void **state)
 static void test_deaf_server(void **state)
 {
 	struct fix *f = *state;
-	u8 data[4] = { 0 };
 	u32 i;
 
-	begin(f, VU_P_CONFIG, CONFIG_BYTES);
+	close(f->kick);
+	f->kick = -1;
+	begin(f, VU_P_USUAL | VU_P_INBAND_NOTIFICATIONS, CONFIG_BYTES);
 	start(f);
 	assert_int_equal(f->started, 1);
 	f->deaf = true;
 	for (i = 0; i < 10000 && !f->failed; i++)
-		vu_front_set_config(f->front, 0, data, sizeof(data));
+		vu_front_kick(f->front, 0);
 	assert_int_equal(f->failed, 1);
-	assert_non_null(strstr(f->why, "SET_CONFIG"));
+	assert_non_null(strstr(f->why, "notifications"));
+	f->kick = eventfd(0, 0);
+}
+
+/* The driver's bytes, whatever else is under way; what the server makes of them is read behind them. */
+static void test_put_config(void **state)
+{
+	static const u8 data[4] = { 7, 8, 9, 10 };
+	struct fix *f = *state;
+	const struct seen *s;
+	const u8 *config;
+	u32 bytes;
+
+	begin(f, VU_P_USUAL, CONFIG_BYTES);
+	f->news = 3;
+	assert_false(vu_front_put_config(f->front, CONFIG_BYTES - 3, data, 4));
+	assert_false(vu_front_put_config(f->front, 0, data, 0));
+	assert_true(vu_front_put_config(f->front, 32, data, 4));
+	start(f);
+	assert_int_equal(f->puts, 1);
+	assert_int_equal(f->started, 1);
+	s = find(f, VU_SET_CONFIG, 0);
+	assert_int_equal(s->bytes, 16);
+	assert_int_equal(s->payload[0], 32);
+	assert_memory_equal(s->payload + 12, data, 4);
+	config = vu_front_config(f->front, &bytes);
+	assert_int_equal(config[0], 3);
+	assert_true(vu_front_put_config(f->front, 0, data, 1));
+	vu_front_stop(f->front, STOP_MS);
+	run(f);
+	assert_int_equal(f->puts, 2);
+	assert_int_equal(f->stopped, 1);
+	/* A no is none that a guest could be told later. */
+	f->lie_at = VU_SET_CONFIG;
+	f->lie = lie_refuse;
+	assert_true(vu_front_put_config(f->front, 0, data, 1));
+	run(f);
+	assert_int_equal(f->puts, 2);
+	assert_int_equal(f->failed, 1);
+	assert_false(vu_front_put_config(f->front, 0, data, 1));
+}
+
+/* Each answer in time, and all of them together not: a start, a stop and the beginning have an end each. */
+static void slow_until(struct fix *f, const u32 *end)
+{
+	u32 i;
+
+	for (i = 0; i < 2000 && !*end && !f->failed; i++) {
+		fake_aio_tick();
+		if (i % 10)
+			continue;
+		while (fake_aio_step())
+			;
+		serve(f);
+	}
+}
+
+static void test_slow_server(void **state)
+{
+	static const char *const at[] = { "GET_QUEUE_NUM", "GET_STATUS", "GET_VRING_BASE" };
+	struct fix *f;
+	u32 i;
+
+	(void)state;
+	for (i = 0; i < XVM_ARRAY_SIZE(at); i++) {
+		setup((void **)&f);
+		f->deaf = !i;
+		begin(f, VU_P_USUAL, CONFIG_BYTES);
+		f->deaf = false;
+		if (!i)
+			slow_until(f, &f->identified);
+		else if (i == 1)
+			f->deaf = true;
+		if (i)
+			start(f);
+		f->deaf = false;
+		if (i == 1)
+			slow_until(f, &f->started);
+		if (i == 2) {
+			vu_front_stop(f->front, 1000);
+			slow_until(f, &f->stopped);
+		}
+		if (f->failed != 1 || !strstr(f->why, "too slowly") || !strstr(f->why, at[i]))
+			fail_msg("part %u: failed %u times, '%s'", i, f->failed, f->why);
+		run(f);
+		teardown((void **)&f);
+	}
+}
+
+/* Requests of its own without end: so many in half a second are taken, the others wait where they are, and the rings go on. */
+static void test_back_flood(void **state)
+{
+	struct fix *f = *state, back;
+	u32 round, sent, i, looks = 0;
+
+	begin(f, VU_P_USUAL, CONFIG_BYTES);
+	start(f);
+	back.sock = f->back_peer;
+	for (round = 0; round < 4; round++) {
+		f->count = 0;
+		for (sent = 0; sent < 50; sent++) {
+			put(&back, VU_BACK_CONFIG_CHANGE, 1, NULL, 0);
+			run(f);
+		}
+		for (i = 0; find(f, VU_GET_CONFIG, i); i++)
+			;
+		assert_in_range(i, 1, VU_BACK_MAX);
+		looks += i;
+		fake_aio_tick();
+	}
+	assert_in_range(looks, 4, 4 * VU_BACK_MAX);
+	assert_int_equal(f->news, looks);
+	vu_front_stop(f->front, STOP_MS);
+	run(f);
+	assert_int_equal(f->stopped, 1);
+	assert_int_equal(f->failed, 0);
 }
 
 int main(void)
@@ -689,6 +808,9 @@ int main(void)
 		cmocka_unit_test(test_lies),
 		cmocka_unit_test(test_free_any_time),
 		cmocka_unit_test_setup_teardown(test_deaf_server, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_put_config, setup, teardown),
+		cmocka_unit_test(test_slow_server),
+		cmocka_unit_test_setup_teardown(test_back_flood, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
