@@ -250,6 +250,30 @@ struct xvm_ipc_fail {
 
 #define XVM_IPC_DEV_STATS_MAX 8
 
+/*
+ * How long requests took, counted in steps of a quarter of a power of two: below 4 us each microsecond has a count, above
+ * them four counts share 4 to 8 us, four 8 to 16, and so on; the last one has what took longer, too. Counts only grow, so
+ * whoever asks twice knows the worst of the time between, whoever else asks.
+ */
+#define XVM_LATENCY_STEPS 96
+
+static inline uint32_t xvm_latency_step(uint64_t us)
+{
+	uint32_t shift, step;
+
+	if (us < 4)
+		return (uint32_t)us;
+	shift = 61 - (uint32_t)__builtin_clzll(us);	/* leaves three bits, the first of them set */
+	step = 4 * shift + (uint32_t)(us >> shift);
+	return step < XVM_LATENCY_STEPS ? step : XVM_LATENCY_STEPS - 1;
+}
+
+/* What is counted there took less. */
+static inline uint64_t xvm_latency_below_us(uint32_t step)
+{
+	return step < 4 ? step + 1 : (uint64_t)(step % 4 + 5) << (step / 4 - 1);
+}
+
 struct xvm_ipc_dev_stats {
 	struct xvm_ipc_hdr hdr;
 	uint32_t count;		/* of device[], 1..XVM_IPC_DEV_STATS_MAX */
@@ -257,6 +281,9 @@ struct xvm_ipc_dev_stats {
 		uint16_t num;
 		uint32_t in_flight;	/* requests taken and not given back */
 		uint64_t requests, bytes_read, bytes_written;
+		uint64_t kicks, calls;		/* notifications of its queues, from the driver and to it */
+		uint64_t latency_ns;		/* sum over requests, from taken to given back */
+		uint32_t latency[XVM_LATENCY_STEPS];	/* how many of them took how long */
 	} device[XVM_IPC_DEV_STATS_MAX];
 };
 

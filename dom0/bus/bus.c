@@ -225,6 +225,7 @@ static void take_event(struct bus *bus, const struct xvm_hdr *hdr)
 		return;
 	}
 	xvm_msg_get_event_avail(bus->in, &m);
+	n->vdev->kicks++;
 	xvm_vdev_kick(n->vdev, m.vq_index);
 }
 
@@ -403,19 +404,25 @@ void bus_log_bad(const struct bus *bus, uint32_t domid)
 
 void bus_dev_stats(const struct bus *bus, uint16_t after, struct xvm_ipc_dev_stats *stats)
 {
+	struct xvm_ipc_one_dev_stats *one;
 	const struct bus_num *n;
 
 	stats->count = 0;
 	for (n = bus->nums; n && stats->count < XVM_IPC_DEV_STATS_MAX; n = n->next) {
 		if (n->num <= after || !n->vdev)
 			continue;
-		stats->device[stats->count++] = (struct xvm_ipc_one_dev_stats){
+		one = &stats->device[stats->count++];
+		*one = (struct xvm_ipc_one_dev_stats){
 			.num = n->num,
 			.in_flight = n->vdev->in_flight,
 			.requests = n->vdev->requests,
 			.bytes_read = n->vdev->bytes_read,
 			.bytes_written = n->vdev->bytes_written,
+			.kicks = n->vdev->kicks,
+			.calls = n->vdev->calls,
+			.latency_ns = n->vdev->latency_ns,
 		};
+		memcpy(one->latency, n->vdev->latency, sizeof(one->latency));
 	}
 }
 

@@ -36,8 +36,11 @@ static bool send_config(struct bus_num *n)
 
 static bool send_used(struct bus_num *n, u32 index)
 {
-	return bus_event(n->bus, xvm_msg_put_u32(n->bus->out, 0, VIRTIO_MSG_EVENT_USED, n->num,
-						 index));
+	if (!bus_event(n->bus, xvm_msg_put_u32(n->bus->out, 0, VIRTIO_MSG_EVENT_USED, n->num, index)))
+		return false;
+	if (n->vdev)
+		n->vdev->calls++;
+	return true;
 }
 
 static u32 taken(const struct bus *bus)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "report.h"
+#include <inttypes.h>
 #include <json-c/json.h>
 #include <stdio.h>
 #include "worker.h"
@@ -79,6 +80,22 @@ static void add_console(struct json_object *json, const struct xvm_disk *disk)
 	json_object_object_add(json, "ports", ports);
 }
 
+/* How many requests took less than so many microseconds, and not less than the number before. */
+static void add_latency(struct json_object *json, const u32 latency[XVM_LATENCY_STEPS])
+{
+	struct json_object *counts = json_object_new_object();
+	char below[24];
+	u32 i;
+
+	for (i = 0; i < XVM_LATENCY_STEPS; i++) {
+		if (!latency[i])
+			continue;
+		snprintf(below, sizeof(below), "%" PRIu64, xvm_latency_below_us(i));
+		add_number(counts, below, latency[i]);
+	}
+	json_object_object_add(json, "latency_below_us", counts);
+}
+
 struct json_object *xvm_report_device(const struct xvm_disk *disk)
 {
 	struct json_object *json = json_object_new_object();
@@ -114,6 +131,10 @@ struct json_object *xvm_report_device(const struct xvm_disk *disk)
 	add_number(json, "io_bytes_read", disk->stats.bytes_read);
 	add_number(json, "io_bytes_written", disk->stats.bytes_written);
 	add_number(json, "in_flight", disk->stats.in_flight);
+	add_number(json, "notifications_in", disk->stats.kicks);
+	add_number(json, "notifications_out", disk->stats.calls);
+	add_number(json, "latency_ns", disk->stats.latency_ns);
+	add_latency(json, disk->stats.latency);
 	if (disk->why[0])
 		add_text(json, "error", disk->why);
 	return json;

@@ -12,6 +12,7 @@
 #define XVM_DOM0_VIRTIO_VDEV_H
 
 #include "vq.h"
+#include "../ipc.h"
 #include "../base/fdset.h"
 
 #define XVM_VDEV_MAX_VQS 64
@@ -163,7 +164,16 @@ struct xvm_vdev {
 	bool unlogged;		/* a queue found no room for its record */
 	struct xvm_vq *drain_vq;	/* while draining: the queue being reset, NULL: all */
 	u64 requests, bytes_read, bytes_written, bounced;	/* counters */
+	u64 kicks, calls;	/* notifications, from the driver and to it; the bus counts them */
+	u64 latency_ns;		/* sum */
+	u32 latency[XVM_LATENCY_STEPS];	/* of how many requests; see ipc.h */
 };
+
+/*
+ * A turn of the loop begins: what is taken or given back in it counts as taken or given back at one moment, so that a
+ * clock is read once per turn at most, and in none that has no request.
+ */
+void xvm_vdev_turn(void);
 
 /* Allocates and creates; all of fds (NULL: none) is taken or closed in any case. NULL with a line in why. */
 struct xvm_vdev *xvm_vdev_new(const struct xvm_ipc_dev_add *desc, struct fdset *fds,

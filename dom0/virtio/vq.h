@@ -58,6 +58,7 @@ struct xvm_vq {
 	bool outside;		/* somebody else serves it: the rings are left alone, and there is no record */
 	bool stopped;		/* the device is broken or being reset: the rings are left alone */
 	u32 in_flight;		/* popped and not yet pushed */
+	u64 began_ns[XVM_VQ_MAX_SIZE];	/* when it was taken, by head; for counters, vdev.c's */
 	u64 taken[XVM_VQ_MAX_SIZE / 64];	/* which heads those are: so never more than size */
 	struct xvm_vq_out out[XVM_VQ_MAX_SIZE];	/* instead of taken, if packed or in_order */
 	u32 out_first, out_count;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "worker_priv.h"
 #include "../base/log.h"
+#include "../virtio/vdev.h"
 #include "../../xen/proto/ring.h"
 #include "../../xen/user/evtchn.h"
 #include <errno.h>
@@ -163,6 +164,7 @@ static void loop(struct worker *w)
 	bool more;
 
 	while (!w->done) {
+		xvm_vdev_turn();
 		aio_reap(w->aio);
 		more = bus_pass(w->bus);
 		check_end(w);

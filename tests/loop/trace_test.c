@@ -327,6 +327,42 @@ static void test_cost(void **state)
 	assert_int_equal(rig.stats.traced, 402);
 }
 
+/* Each request's time is counted, with two looks at the clock at most, and so are its notifications. */
+static void test_latency(void **state)
+{
+	const struct xvm_ipc_one_dev_stats *disk = &rig.dev_stats[1];
+	struct xvm_ipc_one_dev_stats before;
+	struct xvm_ipc_stats all;
+	struct timespec a, b;
+	u64 n = 0, ns;
+	u8 data[4096];
+	u32 i;
+
+	(void)state;
+	disk_up();
+	all = *rig_stats(&rig);
+	before = *disk;
+	calls->clocks = 0;
+	clock_gettime(CLOCK_MONOTONIC, &a);
+	for (i = 0; i < 200; i++)
+		assert_int_equal(drv_blk_do(&blk, VIRTIO_BLK_T_OUT, i, data, 512), VIRTIO_BLK_S_OK);
+	clock_gettime(CLOCK_MONOTONIC, &b);
+	assert_in_range(calls->clocks, 200, 400);
+	rig_stats(&rig);
+	for (i = 0; i < XVM_LATENCY_STEPS; i++)
+		n += disk->latency[i];
+	ns = (u64)(b.tv_sec - a.tv_sec) * 1000000000u + (u64)b.tv_nsec - (u64)a.tv_nsec;
+	assert_int_equal(disk->requests, 200);
+	assert_int_equal(n, 200);
+	assert_in_range(disk->latency_ns, 1, ns);
+	/* There are no other messages. */
+	assert_true(disk->kicks > before.kicks && disk->calls > before.calls);
+	assert_int_equal(disk->kicks - before.kicks, rig.stats.messages_in - all.messages_in);
+	assert_int_equal(disk->calls - before.calls, rig.stats.messages_out - all.messages_out);
+	print_message("200 writes one after the other: %llu ns each, %llu ns of them in the worker, %u looks at the clock\n",
+		      (unsigned long long)ns / 200, (unsigned long long)disk->latency_ns / 200, calls->clocks);
+}
+
 /* Nobody reads: messages are lost, counted, and the guest is served as before. */
 static void test_slow_reader(void **state)
 {
@@ -479,6 +515,7 @@ int main(void)
 		CASE(test_malformed, start),
 		CASE(test_join, start_quiet),
 		CASE(test_cost, start_quiet),
+		CASE(test_latency, start_quiet),
 		CASE(test_slow_reader, start),
 		CASE(test_slow_reader_of_a_silent_guest, start),
 		CASE(test_dead_reader, start),

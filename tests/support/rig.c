@@ -439,6 +439,8 @@ static void take_dev_stats(struct rig *rig, const struct xvm_ipc_dev_stats *s)
 		assert_true(s->device[i].num >= rig->stats_num);
 		rig->stats_num = s->device[i].num + 1;
 		rig->dev_requests += s->device[i].requests;
+		if (s->device[i].num < RIG_DEVICES)
+			rig->dev_stats[s->device[i].num] = s->device[i];
 	}
 }
 

@@ -47,6 +47,7 @@ struct rig {
 	u32 mapped_pages;
 	char last_log[XVM_IPC_LOG_BYTES];
 	struct xvm_ipc_stats stats;
+	struct xvm_ipc_one_dev_stats dev_stats[RIG_DEVICES];
 	u32 stats_seen;
 	u32 stats_num;			/* of the answer under way: the lowest device number that may follow */
 	u64 dev_requests;		/* and what its devices have done so far */

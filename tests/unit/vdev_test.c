@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The device object of dom0/virtio/vdev.c with a model that holds what it pops until told. */
 /* LINK: dom0/virtio */
+#include <unistd.h>
 #include "../support/test.h"
 
 #define OWNER_TYPE toy_type
@@ -370,6 +371,58 @@ static void test_hold(void **state)
 	xvm_vdev_release(f->vdev);
 }
 
+/* Each step has what took less than it says, and not less than the one before. */
+static void test_latency_steps(void **state)
+{
+	u64 us, below = 0;
+	u32 i;
+
+	(void)state;
+	for (i = 0; i < XVM_LATENCY_STEPS; i++) {
+		assert_true(xvm_latency_below_us(i) > below);
+		assert_int_equal(xvm_latency_step(below), i);
+		below = xvm_latency_below_us(i);
+		assert_int_equal(xvm_latency_step(below - 1), i);
+	}
+	assert_int_equal(below, 33554432);
+	for (us = below; us; us <<= 1)
+		assert_int_equal(xvm_latency_step(us), XVM_LATENCY_STEPS - 1);
+	assert_int_equal(xvm_latency_step(~0ull), XVM_LATENCY_STEPS - 1);
+}
+
+static u64 counted(const struct xvm_vdev *vdev, u64 from_us, u64 below_us)
+{
+	u64 n = 0;
+	u32 i;
+
+	for (i = 0; i < XVM_LATENCY_STEPS; i++)
+		if (xvm_latency_below_us(i) > from_us && xvm_latency_below_us(i) <= below_us)
+			n += vdev->latency[i];
+	return n;
+}
+
+/* From the turn in which a request is taken to that in which it goes back; out of order, too. */
+static void test_latency(void **state)
+{
+	struct fix *f = *state;
+
+	assert_int_equal(owner_up(f->vdev, &f->r, GOOD), 15);
+	ring_chain(&f->r, seg, 1);
+	xvm_vdev_turn();
+	owner_pass(f->vdev);
+	usleep(30000);
+	xvm_vdev_turn();
+	ring_chain(&f->r, seg, 1);
+	xvm_vdev_kick(f->vdev, 0);
+	assert_int_equal(toy.held, 2);
+	give_back(f->vdev);
+	assert_int_equal(counted(f->vdev, 0, 1), 1);
+	assert_int_equal(f->vdev->latency_ns, 0);
+	give_back(f->vdev);
+	assert_int_equal(counted(f->vdev, 30000, 1000000), 1);
+	assert_in_range(f->vdev->latency_ns, 30000000, 1000000000);
+}
+
 static void test_vq_reset(void **state)
 {
 	struct fix *f = *state;
@@ -534,6 +587,8 @@ int main(void)
 		CASE(test_new), CASE(test_features), CASE(test_feature_blocks), CASE(test_status),
 		CASE(test_config), CASE(test_news), CASE(test_self_kick), CASE(test_set_vq_bad),
 		CASE(test_reset_drains), CASE(test_hold), CASE(test_vq_reset),
+		CASE(test_reset_drains), CASE(test_latency_steps), CASE(test_vq_reset),
+		CASE(test_reset_drains), CASE(test_latency), CASE(test_vq_reset),
 		CASE(test_reset_overtakes), CASE(test_quiet), CASE(test_early_queue),
 		CASE(test_shm), CASE(test_broken),
 	};

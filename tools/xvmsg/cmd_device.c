@@ -168,11 +168,11 @@ static void print_ports(struct json_object *ports)
 static void print_keys(struct json_object *json, const char *prefix)
 {
 	json_object_object_foreach(json, key, value) {
-		if (json_object_is_type(value, json_type_object))
+		if (!strcmp(key, "worker"))
 			print_keys(value, "worker ");
 		else if (!strcmp(key, "ports"))
 			print_ports(value);
-		else if (!json_object_is_type(value, json_type_array))
+		else if (!json_object_is_type(value, json_type_array) && !json_object_is_type(value, json_type_object))
 			printf("%s%-*s %s\n", prefix, 16 - (int)strlen(prefix), key, json_object_get_string(value));
 	}
 }
