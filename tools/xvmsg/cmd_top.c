@@ -93,11 +93,87 @@ static struct json_object *part(struct json_object *json, const char *key)
 }
 
 /* Counters begin anew with a new worker, so one that went back has counted from 0. */
-static double rate(const struct top *top, struct json_object *before, struct json_object *now, const char *key)
+static double grown(struct json_object *before, struct json_object *now, const char *key)
 {
 	double a = number(before, key), b = number(now, key);
 
-	return !before || top->seconds <= 0 ? 0 : (b < a ? b : b - a) / top->seconds;
+	return b < a ? b : b - a;
+}
+
+static void add_number(struct json_object *json, const char *key, double value)
+{
+	json_object_object_add(json, key, json_object_new_double(value));
+}
+
+static void add_rate(struct json_object *rates, const char *name, const struct top *top, struct json_object *before,
+		     struct json_object *now, const char *key)
+{
+	add_number(rates, name, top->seconds > 0 ? grown(before, now, key) / top->seconds : 0);
+}
+
+/* The slowest request is in the last step that grew. */
+static double worst_us(struct json_object *before, struct json_object *now)
+{
+	double below, worst = 0;
+
+	if (!now)
+		return 0;
+	json_object_object_foreach(now, key, count) {
+		below = strtod(key, NULL);
+		if (below > worst && json_object_get_double(count) > number(before, key))
+			worst = below;
+	}
+	return worst;
+}
+
+/* A new worker's counts are compared with nothing. */
+static void add_latency(struct json_object *rates, struct json_object *before, struct json_object *now)
+{
+	double requests;
+
+	if (number(now, "io_requests") < number(before, "io_requests"))
+		before = NULL;
+	requests = grown(before, now, "io_requests");
+	if (requests < 1)
+		return;
+	add_number(rates, "latency_mean_us", grown(before, now, "latency_ns") / requests / 1000);
+	add_number(rates, "latency_worst_us", worst_us(part(before, "latency_below_us"), part(now, "latency_below_us")));
+}
+
+/* A device that has just come has no rates. */
+static void rate_device(const struct top *top, struct json_object *before, struct json_object *device)
+{
+	struct json_object *rates = json_object_new_object();
+
+	json_object_object_add(device, "rates", rates);
+	if (!before)
+		before = device;
+	add_rate(rates, "requests", top, before, device, "io_requests");
+	add_rate(rates, "bytes_read", top, before, device, "io_bytes_read");
+	add_rate(rates, "bytes_written", top, before, device, "io_bytes_written");
+	add_rate(rates, "notifications_in", top, before, device, "notifications_in");
+	add_rate(rates, "notifications_out", top, before, device, "notifications_out");
+	add_latency(rates, before, device);
+}
+
+static void rate_guest(const struct top *top, struct json_object *guest)
+{
+	struct json_object *before = find(top->before, "domid", guest), *devices = part(guest, "devices");
+	struct json_object *w1 = part(guest, "worker"), *w0 = before ? part(before, "worker") : w1;
+	struct json_object *rates = json_object_new_object();
+	size_t i;
+
+	json_object_object_add(guest, "rates", rates);
+	add_rate(rates, "requests", top, w0, w1, "requests");
+	add_rate(rates, "messages_in", top, w0, w1, "messages_in");
+	add_rate(rates, "messages_out", top, w0, w1, "messages_out");
+	add_rate(rates, "notifications_in", top, w0, w1, "events_taken");
+	add_rate(rates, "notifications_out", top, w0, w1, "events_sent");
+	for (i = 0; devices && i < json_object_array_length(devices); i++) {
+		struct json_object *device = json_object_array_get_idx(devices, i);
+
+		rate_device(top, find(part(before, "devices"), "device", device), device);
+	}
 }
 
 static void put_number(char text[16], double value)
@@ -112,48 +188,63 @@ static void put_number(char text[16], double value)
 	snprintf(text, 16, "%.0f%.*s", value, unit > 0, units + unit);
 }
 
+static void put_time(char text[16], struct json_object *rates, const char *key)
+{
+	double us = number(rates, key);
+
+	if (!part(rates, key))
+		strcpy(text, "-");
+	else if (us < 1000)
+		snprintf(text, 16, "%.0fus", us);
+	else if (us < 1e6)
+		snprintf(text, 16, us < 1e4 ? "%.1fms" : "%.0fms", us / 1000);
+	else
+		snprintf(text, 16, "%.1fs", us / 1e6);
+}
+
 /* ---- showing ---- */
 
-static void show_device(const struct top *top, struct json_object *before, struct json_object *device)
+static void show_device(const struct top *top, struct json_object *device)
 {
-	char requests[16], read_bytes[16], written[16], text[200];
+	struct json_object *rates = part(device, "rates");
+	char requests[16], read_bytes[16], written[16], mean[16], worst[16], in[16], out[16], text[200];
 
-	put_number(requests, rate(top, before, device, "io_requests"));
-	put_number(read_bytes, rate(top, before, device, "io_bytes_read"));
-	put_number(written, rate(top, before, device, "io_bytes_written"));
-	snprintf(text, sizeof(text), "      %-20.20s %-5s %-12s %8s %9s %9s %6.0f", xvmsg_text(device, "name"),
+	put_number(requests, number(rates, "requests"));
+	put_number(read_bytes, number(rates, "bytes_read"));
+	put_number(written, number(rates, "bytes_written"));
+	put_number(in, number(rates, "notifications_in"));
+	put_number(out, number(rates, "notifications_out"));
+	put_time(mean, rates, "latency_mean_us");
+	put_time(worst, rates, "latency_worst_us");
+	snprintf(text, sizeof(text), "      %-16.16s %-7.7s %-9.9s %6s %6s %6s %5.0f %6s %6s %6s %6s", xvmsg_text(device, "name"),
 		 xvmsg_text(device, "type"), xvmsg_text(device, "state"), requests, read_bytes, written,
-		 number(device, "in_flight"));
+		 number(device, "in_flight"), mean, worst, in, out);
 	top->line(text, false);
 }
 
 static void show_guest(const struct top *top, struct json_object *guest)
 {
-	struct json_object *before = find(top->before, "domid", guest), *devices = part(guest, "devices");
-	struct json_object *w0 = part(before, "worker"), *w1 = part(guest, "worker");
+	struct json_object *devices = part(guest, "devices"), *rates = part(guest, "rates");
 	char requests[16], messages[16], in[16], out[16], text[200];
 	size_t i;
 
-	put_number(requests, rate(top, w0, w1, "requests"));
-	put_number(messages, rate(top, w0, w1, "messages_in") + rate(top, w0, w1, "messages_out"));
-	put_number(in, rate(top, w0, w1, "events_taken"));
-	put_number(out, rate(top, w0, w1, "events_sent"));
-	snprintf(text, sizeof(text), "%5s %-20.20s %-10s requests %s/s, messages %s/s, notifications %s in, %s out/s, %s pages",
+	put_number(requests, number(rates, "requests"));
+	put_number(messages, number(rates, "messages_in") + number(rates, "messages_out"));
+	put_number(in, number(rates, "notifications_in"));
+	put_number(out, number(rates, "notifications_out"));
+	snprintf(text, sizeof(text), "%5s %-16.16s %-9.9s requests %s/s, messages %s/s, notifications %s in, %s out/s, %s pages",
 		 xvmsg_text(guest, "domid"), xvmsg_text(guest, "name"), xvmsg_text(guest, "bus"), requests, messages, in,
 		 out, xvmsg_text(guest, "pages_held"));
 	top->line(text, true);
-	for (i = 0; devices && i < json_object_array_length(devices); i++) {
-		struct json_object *device = json_object_array_get_idx(devices, i);
-
-		show_device(top, find(part(before, "devices"), "device", device), device);
-	}
+	for (i = 0; devices && i < json_object_array_length(devices); i++)
+		show_device(top, json_object_array_get_idx(devices, i));
 }
 
 static void show(const struct top *top)
 {
 	size_t i;
 
-	top->line("DOMID DEVICE               TYPE  STATE         REQ/s    READ/s   WRITE/s  QUEUE", true);
+	top->line("DOMID DEVICE           TYPE    STATE      REQ/s READ/s WRIT/s QUEUE   MEAN  WORST   IN/s  OUT/s", true);
 	for (i = 0; i < json_object_array_length(top->now); i++)
 		show_guest(top, json_object_array_get_idx(top->now, i));
 }
@@ -163,8 +254,6 @@ static void show_json(const struct top *top)
 	struct json_object *json = json_object_new_object();
 
 	json_object_object_add(json, "seconds", json_object_new_double(top->seconds));
-	if (top->before)
-		json_object_object_add(json, "before", json_object_get(top->before));
 	json_object_object_add(json, "guests", json_object_get(top->now));
 	puts(json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(json);
@@ -228,6 +317,7 @@ static bool look(struct top *top)
 {
 	static double last;
 	double now;
+	size_t i;
 
 	json_object_put(top->before);
 	top->before = top->now;
@@ -235,6 +325,8 @@ static bool look(struct top *top)
 	now = clock_now();
 	top->seconds = last > 0 ? now - last : 0;
 	last = now;
+	for (i = 0; top->now && i < json_object_array_length(top->now); i++)
+		rate_guest(top, json_object_array_get_idx(top->now, i));
 	return top->now;
 }
 
