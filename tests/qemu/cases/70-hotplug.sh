@@ -37,6 +37,9 @@ use_and_resize()
 	[ "$(xvmsg show hp hot | awk '$1 == "state" { print $2 }')" = driver-ok ] || fail "$(xvmsg show hp hot)"
 	in_guest hp 30 'wait_disk b && mount_disk b /run/h && check_sums /run/h && grep -q hot /sys/block/vdb/serial'
 	xvmsg top -b -d 1 -i 1 > /run/lab/top; grep -q ' hot .*driver-ok' /run/lab/top || { cat /run/lab/top; fail "top does not show it"; }
+	must "another name" xl rename hp shop
+	xvmsg stat shop > /run/lab/stat || fail "stat does not know it by its new name"
+	must "the old name" xl rename shop hp
 	bad_input
 	must "rng" xvmsg attach hp type=rng,name=dice --wait=30
 	in_guest hp 30 'echo virtio_rng.0 > /sys/class/misc/hw_random/rng_current; dd if=/dev/hwrng of=/run/a bs=512 count=4 && [ $(gzip -c /run/a | wc -c) -gt 1900 ]'

@@ -68,6 +68,11 @@ case_main()
 	on_arm || save_restore
 	must "destroy" guest_destroy gf
 	u=$(record)
+	kept=$(cat /etc/xen-virtio-msg/guests/$u)
+	sed -i.good 's,^kernel.*,kernel = "/nowhere/vmlinuz",' $cfg
+	list '"type=rng,name=other"'
+	create && fail "created without a kernel"
+	[ "$(cat /etc/xen-virtio-msg/guests/$u)" = "$kept" ] || fail "what was kept is lost with a guest that xl cannot make"
 	must "forget" xvmsg forget $u
 	[ -z "$(record)" ] || fail "a record stayed: $(record)"
 	fsck_clean $img
