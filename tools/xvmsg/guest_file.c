@@ -2,16 +2,31 @@
 #include "guest_file.h"
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <libxl.h>
 #include <libxlutil.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define MAX_FILE_BYTES (1u << 20)
 #define MAX_DEVICES 256
+#define MAX_SETTINGS 16		/* of one name; further ones have the place of the last */
+#define MAX_SEEN (3 * MAX_DEVICES)
+#define MAX_DESCRIPTOR_BYTES 4096
+#define VIRTIO_TYPE "type=xen-virtio-msg:"
+
+const char *guest_file_descriptors = XVM_SYSCONFDIR "/xen-virtio-msg/devices/";
+
+/* A device of ours, from whichever list. */
+struct seen {
+	struct xvm_spec spec;
+	unsigned int line;
+};
 
 struct reader {
 	struct guest_file *file;
@@ -26,6 +41,8 @@ struct reader {
 	size_t said_len;
 	bool has_virtio, has_pv;	/* disks of xl's */
 	unsigned int pv_line, pv_column;
+	struct seen *seen;
+	unsigned int num_seen;
 };
 
 struct place {
@@ -67,33 +84,58 @@ static void skip_to_line_end(struct scan *s)
 		s->at++;
 }
 
-/* Behind the '=' of a setting of this name; the last one counts, as for libxlutil. */
-static const char *find_setting(const struct reader *r, const char *key)
+/* The next setting of this name, or what adds to one. False: there is none. */
+static bool next_setting(struct scan *s, const char *key, bool *adds)
 {
-	struct scan s = { r->text, r->text + r->len };
-	const char *found = NULL, *word;
+	const char *word;
 	int depth = 0;
 
-	while (s.at < s.end) {
-		if (*s.at == '"' || *s.at == '\'') {
-			skip_string(&s);
-		} else if (*s.at == '#') {
-			skip_to_line_end(&s);
-		} else if (!depth && (isalpha((unsigned char)*s.at) || *s.at == '_')) {
-			for (word = s.at; s.at < s.end && (isalnum((unsigned char)*s.at) || *s.at == '_'); s.at++)
+	while (s->at < s->end) {
+		if (*s->at == '"' || *s->at == '\'') {
+			skip_string(s);
+		} else if (*s->at == '#') {
+			skip_to_line_end(s);
+		} else if (!depth && (isalpha((unsigned char)*s->at) || *s->at == '_')) {
+			for (word = s->at; s->at < s->end && (isalnum((unsigned char)*s->at) || *s->at == '_'); s->at++)
 				;
-			if ((size_t)(s.at - word) != strlen(key) || strncmp(word, key, strlen(key)))
+			if ((size_t)(s->at - word) != strlen(key) || strncmp(word, key, strlen(key)))
 				continue;
-			while (s.at < s.end && isblank((unsigned char)*s.at))
-				s.at++;
-			if (s.at < s.end && *s.at == '=')
-				found = s.at + 1;
+			while (s->at < s->end && isblank((unsigned char)*s->at))
+				s->at++;
+			*adds = s->at < s->end && *s->at == '+';
+			s->at += *adds;
+			if (s->at < s->end && *s->at++ == '=')
+				return true;
 		} else {
-			depth += (*s.at == '[') - (*s.at == ']');
-			s.at++;
+			depth += (*s->at == '[') - (*s->at == ']');
+			s->at++;
 		}
 	}
-	return found;
+	return false;
+}
+
+/* Behind each '=' of a setting of this name that counts: the last one of its own, and those that add to it. Returns their number. */
+static unsigned int find_settings(const struct reader *r, const char *key, const char *starts[MAX_SETTINGS])
+{
+	struct scan s = { r->text, r->text + r->len };
+	unsigned int n = 0;
+	bool adds;
+
+	while (next_setting(&s, key, &adds)) {
+		if (!adds)
+			n = 0;
+		if (n < MAX_SETTINGS)
+			starts[n++] = s.at;
+	}
+	return n;
+}
+
+static const char *find_setting(const struct reader *r, const char *key)
+{
+	const char *starts[MAX_SETTINGS];
+	unsigned int n = find_settings(r, key, starts);
+
+	return n ? starts[n - 1] : NULL;
 }
 
 static struct place place_of(const struct reader *r, const char *at)
@@ -111,24 +153,50 @@ static struct place place_of(const struct reader *r, const char *at)
 	return place;
 }
 
-/* The offset'th character of the string that is item number n of the list. */
-static struct place place_in_list(const struct reader *r, const char *key, int n, size_t offset)
+/* A character of a string as libxlutil reads it: behind a backslash, one, or up to three digits. */
+static const char *next_char(const char *at, const char *end)
 {
-	const char *start = find_setting(r, key);
+	int digits;
+
+	if (*at++ != '\\' || at == end)
+		return at;
+	for (digits = 0; digits < 3 && at < end && isdigit((unsigned char)*at); digits++)
+		at++;
+	return digits ? at : at + 1;
+}
+
+/* The string that is item number *n of this list; NULL: it has fewer, and *n is less by so many. */
+static const char *find_item(const struct reader *r, const char *start, int *n)
+{
 	struct scan s = { start, r->text + r->len };
 
-	while (start && s.at < s.end && *s.at != ']') {
+	while (s.at < s.end && *s.at != ']') {
 		if (*s.at == '#') {
 			skip_to_line_end(&s);
-		} else if ((*s.at == '"' || *s.at == '\'') && !n--) {
-			return place_of(r, s.at + 1 + offset);
+		} else if ((*s.at == '"' || *s.at == '\'') && !(*n)--) {
+			return s.at;
 		} else if (*s.at == '"' || *s.at == '\'') {
 			skip_string(&s);
 		} else {
 			s.at++;
 		}
 	}
-	return place_of(r, start);
+	return NULL;
+}
+
+/* The offset'th character of the string that is item number n of the list. */
+static struct place place_in_list(const struct reader *r, const char *key, int n, size_t offset)
+{
+	const char *starts[MAX_SETTINGS], *item = NULL, *end = r->text + r->len;
+	unsigned int i, count = find_settings(r, key, starts);
+
+	for (i = 0; i < count && !item; i++)
+		item = find_item(r, starts[i], &n);
+	if (!item)
+		return place_of(r, count ? starts[count - 1] : NULL);
+	for (item++; offset-- && item < end; )
+		item = next_char(item, end);
+	return place_of(r, item);
 }
 
 /* ---- what libxlutil says: "FILE:LINE: text", or "FILE: text" ---- */
@@ -174,16 +242,141 @@ static void check_target(struct reader *r, struct place at, const char *path, bo
 		say(r, at, "%s is read-only (mode %04o), and access is not ro", path, st.st_mode & 07777);
 }
 
-/* ---- disk = [ ... ] ---- */
+/* ---- what two devices cannot both have ---- */
 
-static bool names_device(const struct reader *r, const char *name)
+static void say_twice(struct reader *r, struct place at, const char *key, const char *value, const struct seen *old)
+{
+	say(r, at, "%s%.200s stands in line %u already", key, value, old->line);
+}
+
+static void check_pair(struct reader *r, struct place at, const struct seen *old, const struct xvm_spec *new)
+{
+	const struct xvm_spec *spec = &old->spec;
+	char text[20];
+
+	if (*new->name && !strcmp(spec->name, new->name))
+		say(r, at, "a device named %s stands in line %u already; give one of them another name", new->name, old->line);
+	if (spec->kind != new->kind)
+		return;
+	if (new->kind == XVM_KIND_BLK && *new->path && !strcmp(spec->path, new->path) &&
+	    !(spec->read_only && new->read_only))
+		say(r, at, "%s is the disk of line %u already, and one of them would write", new->path, old->line);
+	if (new->kind == XVM_KIND_NET && new->net.mac_given && spec->net.mac_given && !memcmp(new->net.mac, spec->net.mac, 6)) {
+		snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", new->net.mac[0], new->net.mac[1], new->net.mac[2],
+			 new->net.mac[3], new->net.mac[4], new->net.mac[5]);
+		say_twice(r, at, "mac=", text, old);
+	}
+	if (new->kind == XVM_KIND_NET && *new->net.vifname && !strcmp(new->net.vifname, spec->net.vifname))
+		say_twice(r, at, "vifname=", new->net.vifname, old);
+	snprintf(text, sizeof(text), "%u", new->cid);
+	if (new->kind == XVM_KIND_VSOCK && new->cid && new->cid == spec->cid)
+		say_twice(r, at, "cid=", text, old);
+	if (new->kind == XVM_KIND_SCSI && !strcmp(new->wwpn, spec->wwpn))
+		say_twice(r, at, "wwpn=", new->wwpn, old);
+}
+
+static void see(struct reader *r, struct place at, const struct xvm_spec *spec)
 {
 	unsigned int i;
 
-	for (i = 0; i < r->file->num_devices; i++)
-		if (!strcmp(r->file->devices[i].spec.name, name))
-			return true;
-	return false;
+	for (i = 0; i < r->num_seen; i++)
+		check_pair(r, at, &r->seen[i], spec);
+	if (r->num_seen < MAX_SEEN)
+		r->seen[r->num_seen++] = (struct seen){ *spec, at.line };
+}
+
+/* ---- descriptors ---- */
+
+static bool is_below(const char *path, const char *dir)
+{
+	return !strncmp(path, dir, strlen(dir));
+}
+
+/* All of it, or -1 with errno; EPERM: somebody else could have written it. */
+static ssize_t read_descriptor(const char *path, char text[MAX_DESCRIPTOR_BYTES + 1])
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+	ssize_t len = -1;
+	struct stat st;
+
+	if (fd < 0)
+		return -1;
+	if (!fstat(fd, &st) && S_ISREG(st.st_mode) && !st.st_uid && !(st.st_mode & 022))
+		len = read(fd, text, MAX_DESCRIPTOR_BYTES + 1);
+	else
+		errno = EPERM;
+	close(fd);
+	if (len > MAX_DESCRIPTOR_BYTES)
+		errno = EFBIG;
+	return len > MAX_DESCRIPTOR_BYTES ? -1 : len;
+}
+
+static unsigned int line_of(const char *text, size_t at)
+{
+	unsigned int line = 1;
+
+	while (at--)
+		line += *text++ == '\n';
+	return line;
+}
+
+/* What stands in the descriptor, as a device of that name (NULL: what it says). */
+static void check_descriptor(struct reader *r, struct place at, const char *path, const char *name)
+{
+	char text[MAX_DESCRIPTOR_BYTES + 1];
+	ssize_t len = read_descriptor(path, text);
+	struct xvm_spec_fault fault;
+	struct xvm_spec spec;
+
+	if (len < 0 && errno == EPERM) {
+		say(r, at, "descriptor %s must be a file owned by root that only root can write", path);
+	} else if (len < 0) {
+		say(r, at, "descriptor %s: %s", path, errno == ENOENT ? "does not exist; create it or correct the name" : strerror(errno));
+	} else if (xvm_spec_parse(XVM_SPEC_LINES, text, (size_t)len, &spec, &fault)) {
+		say(r, at, "descriptor %s: line %u: %s", path, line_of(text, fault.at), fault.why);
+	} else {
+		if (spec.kind == XVM_KIND_BLK)
+			check_target(r, at, spec.path, spec.read_only);
+		snprintf(spec.name, sizeof(spec.name), "%s", name);
+		see(r, at, &spec);
+	}
+}
+
+/* ---- disk = [ ... ] ---- */
+
+/* Linux finds no device at all when one of them is beyond xvdp, and the daemon refuses such a disk. */
+static bool vdev_too_far(const char *vdev)
+{
+	size_t letters, digits;
+
+	if (strncmp(vdev, "xvd", 3))
+		return false;
+	letters = strspn(vdev + 3, "abcdefghijklmnopqrstuvwxyz");
+	digits = strspn(vdev + 3 + letters, "0123456789");
+	return letters > 1 || (letters == 1 && vdev[3] > 'p') || digits > 2 || atoi(vdev + 3 + letters) > 15;
+}
+
+static void check_virtio_disk(struct reader *r, struct place at, const libxl_device_disk *disk)
+{
+	struct xvm_spec spec = { .kind = XVM_KIND_BLK, .read_only = !disk->readwrite };
+	const char *path = disk->pdev_path ? disk->pdev_path : "", *vdev = disk->vdev ? disk->vdev : "";
+	char real[PATH_MAX];
+	bool found = realpath(path, real);
+
+	if (vdev_too_far(vdev))
+		say(r, at, "vdev=%s: a Linux guest finds no device at all when one has such a high number; use vdev=xvda to xvdp, "
+		    "then sda to sdp", vdev);
+	if (is_below(path, guest_file_descriptors) && found && !is_below(real, guest_file_descriptors)) {
+		say(r, at, "descriptor %s is a link to elsewhere; put the file itself there", path);
+	} else if (is_below(found ? real : path, guest_file_descriptors)) {
+		check_descriptor(r, at, found ? real : path, vdev);
+	} else {
+		if (*path)
+			check_target(r, at, path, spec.read_only);
+		snprintf(spec.name, sizeof(spec.name), "%s", vdev);
+		snprintf(spec.path, sizeof(spec.path), "%s", path);
+		see(r, at, &spec);
+	}
 }
 
 static void check_disk(struct reader *r, int n, const char *text)
@@ -196,11 +389,7 @@ static void check_disk(struct reader *r, int n, const char *text)
 		pass_on_report(r);
 	} else if (disk.specification == LIBXL_DISK_SPECIFICATION_VIRTIO) {
 		r->has_virtio = true;
-		if (disk.pdev_path && strncmp(disk.pdev_path, XVM_SYSCONFDIR "/xen-virtio-msg/devices/",
-					      strlen(XVM_SYSCONFDIR "/xen-virtio-msg/devices/")))
-			check_target(r, at, disk.pdev_path, !disk.readwrite);
-		if (disk.vdev && names_device(r, disk.vdev))
-			say(r, at, "virtio_msg has a device named %s too; give one of them another name", disk.vdev);
+		check_virtio_disk(r, at, &disk);
 	} else {
 		if (!r->has_pv) {
 			r->pv_line = at.line;
@@ -230,23 +419,43 @@ static void check_disks(struct reader *r)
 		    "give every disk specification=virtio, or none");
 }
 
-/* ---- virtio_msg = [ ... ] ---- */
+/* ---- virtio = [ ... ], of Xen 4.18 and later: those of ours are descriptors ---- */
 
-static void check_duplicate(struct reader *r, const struct guest_device *new)
+static void check_virtio_entry(struct reader *r, int n, const char *text)
 {
-	struct place at = { new->line, new->column };
-	unsigned int i;
+	const char *type = strstr(text, VIRTIO_TYPE), *name = type ? type + sizeof(VIRTIO_TYPE) - 1 : NULL;
+	size_t len = name ? strcspn(name, ", \t") : 0;
+	char path[PATH_MAX];
+	struct place at;
 
-	for (i = 0; i < r->file->num_devices; i++) {
-		const struct guest_device *old = &r->file->devices[i];
+	if (!type)
+		return;
+	at = place_in_list(r, "virtio", n, (size_t)(name - text));
+	if (!xvm_spec_name_ok(name, len)) {
+		say(r, at, "type= is not xen-virtio-msg: and the name of a descriptor, 1 to %u of letters, digits, '.', '_', '-'",
+		    XVM_NAME_MAX);
+		return;
+	}
+	snprintf(path, sizeof(path), "%.3000s%.*s", guest_file_descriptors, (int)len, name);
+	check_descriptor(r, at, path, "");
+}
 
-		if (*new->spec.name && !strcmp(old->spec.name, new->spec.name))
-			say(r, at, "a device named %s stands in line %u already", new->spec.name, old->line);
-		if (*new->spec.path && !strcmp(old->spec.path, new->spec.path) &&
-		    !(old->spec.read_only && new->spec.read_only))
-			say(r, at, "%s is the disk of line %u already, and one of them would write", new->spec.path, old->line);
+static void check_virtio_entries(struct reader *r)
+{
+	XLU_ConfigList *list;
+	int i, n;
+
+	if (xlu_cfg_get_list(r->config, "virtio", &list, &n, 1))
+		return;
+	for (i = 0; i < n; i++) {
+		const char *text = xlu_cfg_get_listitem(list, i);
+
+		if (text)
+			check_virtio_entry(r, i, text);
 	}
 }
+
+/* ---- virtio_msg = [ ... ] ---- */
 
 static void take_device(struct reader *r, int n, const char *text)
 {
@@ -263,9 +472,9 @@ static void take_device(struct reader *r, int n, const char *text)
 		say(r, place_in_list(r, "virtio_msg", n, fault.at), "%s", fault.why);
 		return;
 	}
-	if (*device.spec.path)
+	if (device.spec.kind == XVM_KIND_BLK)
 		check_target(r, at, device.spec.path, device.spec.read_only);
-	check_duplicate(r, &device);
+	see(r, at, &device.spec);
 	file->devices[file->num_devices++] = device;
 }
 
@@ -334,7 +543,8 @@ unsigned int guest_file_read(struct guest_file *file, const char *path, guest_fi
 		return r.faults;
 	}
 	r.report = open_memstream(&r.said, &r.said_len);
-	r.config = r.report ? xlu_cfg_init(r.report, path) : NULL;
+	r.seen = calloc(MAX_SEEN, sizeof(*r.seen));
+	r.config = r.report && r.seen ? xlu_cfg_init(r.report, path) : NULL;
 	if (!r.config) {
 		say(&r, (struct place){ 0, 0 }, "out of memory");
 	} else if (xlu_cfg_readdata(r.config, r.text, (int)r.len)) {
@@ -348,12 +558,14 @@ unsigned int guest_file_read(struct guest_file *file, const char *path, guest_fi
 			say(&r, (struct place){ 0, 0 }, "name= is missing");
 		take_devices(&r);
 		check_disks(&r);
+		check_virtio_entries(&r);
 	}
 	if (r.config)
 		xlu_cfg_destroy(r.config);
 	if (r.report)
 		fclose(r.report);
 	free(r.said);
+	free(r.seen);
 	free(r.text);
 	return r.faults;
 }

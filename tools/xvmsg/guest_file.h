@@ -22,6 +22,8 @@ struct guest_file {
 	unsigned int num_devices;
 };
 
+extern const char *guest_file_descriptors;	/* where descriptors lie, with a slash behind it */
+
 /* Called for each fault; line 0: the file as a whole. */
 typedef void (*guest_file_fault)(void *arg, const struct guest_file *file, unsigned int line, unsigned int column,
 				 const char *what);
