@@ -730,6 +730,28 @@ static void test_ends_in_mid_command(void **state)
 	assert_in_range(xvm_now_ms() - t, 300, 5000);
 }
 
+/* What is to go, and goes with its guest, has gone. */
+static void test_ends_in_mid_detach(void **state)
+{
+	const char *const detach[] = { "detach", "stuck", "dice", "--wait=20", NULL };
+	u64 t = xvm_now_ms();
+
+	(void)state;
+	domain(STUCK, "stuck", P(UUID, STUCK));
+	WORKS("", "attach", "stuck", "type=rng,name=dice", "--persist");
+	assert_true(bus_is(STUCK, "2"));
+	guest_opens(STUCK);
+	assert_true(bus_is(STUCK, "4"));
+	begin(detach);
+	let_run(300);
+	assert_true(child);
+	domain_ends(STUCK);
+	assert_int_equal(ended(), 0);
+	assert_string_equal(wrong, "");
+	assert_in_range(xvm_now_ms() - t, 300, 10000);
+	kept_is("UUID", "dice");
+}
+
 static void test_rename(void **state)
 {
 	(void)state;
@@ -840,6 +862,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(test_create_paused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_forget_while_it_ends, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ends_in_mid_command, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_ends_in_mid_detach, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_rename, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_apply_lost, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_completion, setup, teardown),
