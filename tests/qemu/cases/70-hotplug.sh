@@ -13,6 +13,7 @@ refuses()
 	[ $re_rc = 1 ] && [ $(wc -l < /run/lab/refused) = 1 ] && grep -q -- "$re_text" /run/lab/refused && return
 	cat /run/lab/refused; fail "status $re_rc, expected 1 and '$re_text': $*"
 }
+value() { awk -v key=$1 '$1 == key { print $2 }' /run/lab/show; }
 guest_capacity() { in_guest hp 20 "wait_until 10 grep -qx $1 /sys/block/vdb/size"; }
 
 bad_input()
@@ -37,6 +38,10 @@ use_and_resize()
 	[ "$(xvmsg show hp hot | awk '$1 == "state" { print $2 }')" = driver-ok ] || fail "$(xvmsg show hp hot)"
 	in_guest hp 30 'wait_disk b && mount_disk b /run/h && check_sums /run/h && grep -q hot /sys/block/vdb/serial'
 	xvmsg top -b -d 1 -i 1 > /run/lab/top; grep -q ' hot .*driver-ok' /run/lab/top || { cat /run/lab/top; fail "top does not show it"; }
+	xvmsg show hp hot > /run/lab/show
+	[ $(value latency_ns) -gt $(value io_requests) ] && [ $(value notifications_in) -gt 0 ] && [ $(value notifications_out) -gt 0 ] ||
+		{ cat /run/lab/show; fail "a disk that was read has no counters"; }
+	echo "# hot: $(value io_requests) requests of $(($(value latency_ns) / $(value io_requests) / 1000)) us, $(value notifications_in) notifications in, $(value notifications_out) out"
 	must "another name" xl rename hp shop
 	xvmsg stat shop > /run/lab/stat || fail "stat does not know it by its new name"
 	must "the old name" xl rename shop hp
