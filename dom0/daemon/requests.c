@@ -188,7 +188,6 @@ static const char *take_dev_state(struct xvm_worker *w, const void *data)
 	switch (msg->state) {
 	case XVM_DEV_DRIVER_OK:
 		disk->broken = disk->lock_busy = false;
-		disk->server.wait_ms = 0;
 		xvm_disk_show_driver(disk, true);
 		return NULL;
 	case XVM_DEV_RESET:

@@ -16,7 +16,10 @@
 #include "worker.h"
 
 #define FIRST_WAIT_MS 100u
-#define LAST_WAIT_MS 5000u
+#define LAST_WAIT_MS 5000u	/* to connect again, which costs little, */
+#define LAST_START_MS 60000u	/* and to start a program */
+#define LASTED_MS 10000u	/* a connection that was not lost for so long is there to stay */
+#define MANY_TRIES 6u		/* in a row are worth a word of their own */
 #define MAX_WORDS 64
 #define LISTEN_FD 3
 #define GRANT_IOCTLS ('G' << 8)	/* of gntdev and gntalloc */
@@ -207,6 +210,16 @@ static void on_opened(void *arg, const struct xvm_opened *opened, struct fdset *
 	}
 	disk->server.lost = false;
 	xvm_worker_server(disk->guest->worker, disk->num, fds);
+	xvm_timer(disk->server.retry, LASTED_MS);
+}
+
+static void lasted(struct xvm_disk *disk)
+{
+	if (disk->server.tries >= MANY_TRIES) {
+		disk->why[0] = 0;
+		xvm_disk_log(disk, LOG_INFO, "its server is there to stay");
+	}
+	disk->server.tries = disk->server.wait_ms = 0;
 }
 
 static void on_retry(evutil_socket_t fd, short what, void *arg)
@@ -215,6 +228,8 @@ static void on_retry(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	if (!disk->server.lost)
+		lasted(disk);
 	if (!disk->server.lost || disk->opener || disk->server.pid || !disk->in_worker)
 		return;
 	disk->opener = xvm_opener_start(disk->guest->daemon->base, &disk->request, true, on_opened, disk);
@@ -222,17 +237,29 @@ static void on_retry(evutil_socket_t fd, short what, void *arg)
 		try_later(disk);
 }
 
+/* For who looks at the device: one line, until a connection lasts. */
+static void say_tries(struct xvm_disk *disk)
+{
+	snprintf(disk->why, sizeof(disk->why), "its server %s again and again; it is tried again every %u s",
+		 disk->image.spec.command ? "ends soon after it was started, or cannot be started," :
+		 "is lost soon after it was found, or is not there,",
+		 (disk->image.spec.command ? LAST_START_MS : LAST_WAIT_MS) / 1000);
+	xvm_disk_log(disk, LOG_ERR, "%s", disk->why);
+}
+
 /* The wait falls back to the first one when a connection lasted; until then it doubles. */
 static void try_later(struct xvm_disk *disk)
 {
 	struct xvm_server *server = &disk->server;
+	u32 last = disk->image.spec.command ? LAST_START_MS : LAST_WAIT_MS;
 
 	if (!server->retry)
 		server->retry = evtimer_new(disk->guest->daemon->base, on_retry, disk);
 	if (!server->retry)
 		return;
-	server->wait_ms = !server->wait_ms ? FIRST_WAIT_MS :
-			  server->wait_ms < LAST_WAIT_MS / 2 ? 2 * server->wait_ms : LAST_WAIT_MS;
+	server->wait_ms = !server->wait_ms ? FIRST_WAIT_MS : server->wait_ms < last / 2 ? 2 * server->wait_ms : last;
+	if (++server->tries == MANY_TRIES)
+		say_tries(disk);
 	xvm_timer(server->retry, server->wait_ms);
 }
 
@@ -251,7 +278,7 @@ void xvm_server_lost(struct xvm_disk *disk)
 bool xvm_server_end(struct xvm_disk *disk)
 {
 	disk->server.lost = false;
-	disk->server.wait_ms = 0;
+	disk->server.wait_ms = disk->server.tries = 0;
 	if (disk->server.pid)
 		kill(disk->server.pid, SIGKILL);
 	return disk->server.pid;

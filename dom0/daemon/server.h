@@ -3,7 +3,7 @@
  * The vhost-user server of a device: found at a socket, or a program that is
  * started for it and ended with it. A worker that has lost its server asks for
  * another connection (DEV_STATE SERVER_LOST) and gets one, after a wait that
- * grows from try to try.
+ * grows from try to try, until one has lasted.
  *
  * A server gets a connected socket and, from the worker, memory of that connection. One that is started here
  * gets the areas of its device, too, and cannot do more with them than map them: by a system call filter,
@@ -25,6 +25,7 @@ struct xvm_server {
 	pid_t pid;		/* of a program started here; 0: none */
 	struct event *retry;
 	u32 wait_ms;		/* before the next try */
+	u32 tries;		/* in a row, none of which brought a server that lasted */
 	bool lost;		/* the worker waits for another connection */
 };
 

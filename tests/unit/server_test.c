@@ -25,7 +25,8 @@
 static struct xvm_disk disk;
 static struct xvm_guest guest;
 static struct xvm_daemon the_daemon;
-static u32 tries, handed, went_on, ends;
+static u32 tries, tried_ms, handed, went_on, ends;
+static void (*opened_done)(void *arg, const struct xvm_opened *opened, struct fdset *fds);
 static char self[200];
 
 /* ---- what server.c asks of the rest of the daemon ---- */
@@ -37,8 +38,9 @@ void xvm_disk_log(struct xvm_disk *d, int level, const char *format, ...)
 
 void xvm_timer(struct event *timer, u32 ms)
 {
-	(void)timer, (void)ms;
+	(void)timer;
 	tries++;
+	tried_ms = ms;
 }
 
 void xvm_connect_go_on(struct xvm_guest *g)
@@ -62,8 +64,9 @@ void xvm_worker_server_end(struct xvm_worker *worker, u32 num)
 struct xvm_opener *xvm_opener_start(struct event_base *base, const struct xvm_image_request *request, bool want_fds,
 				    void (*done)(void *arg, const struct xvm_opened *opened, struct fdset *fds), void *arg)
 {
-	(void)base, (void)request, (void)want_fds, (void)done, (void)arg;
-	return NULL;
+	(void)base, (void)request, (void)want_fds, (void)arg;
+	opened_done = done;
+	return (struct xvm_opener *)&opened_done;
 }
 
 /* ---- the server ---- */
@@ -178,6 +181,50 @@ static void test_started(void **state)
 	assert_int_equal(tries, 1);
 	assert_false(xvm_server_end(&disk));
 	fdset_close(&fds);
+}
+
+/* The timer fires, and the next connection is opened, or not. */
+static void try_again(int err)
+{
+	struct xvm_opened opened = { .err = err };
+	struct fdset fds = { 0 };
+
+	opened_done = NULL;
+	event_active(disk.server.retry, EV_TIMEOUT, 0);
+	event_base_loop(the_daemon.base, EVLOOP_NONBLOCK);
+	assert_non_null(opened_done);
+	opened_done(&disk, &opened, &fds);
+}
+
+/* Waits grow while servers are lost soon, and begin anew behind one that has lasted, whatever the driver does. */
+static void test_waits(void **state)
+{
+	static const u32 found[] = { 100, 200, 400, 800, 1600, 3200, 5000 };
+	u32 i;
+
+	(void)state;
+	disk.image.spec.command = false;
+	disk.in_worker = true;
+	for (i = 0; i < XVM_ARRAY_SIZE(found); i++) {
+		assert_int_equal(!!disk.why[0], i >= 6);
+		xvm_server_lost(&disk);
+		assert_int_equal(tried_ms, found[i]);
+		try_again(0);
+		assert_int_equal(handed, i + 1);
+	}
+	assert_non_null(strstr(disk.why, "every 5 s"));
+	assert_in_range(tried_ms, 5001, 60000);
+	event_active(disk.server.retry, EV_TIMEOUT, 0);
+	event_base_loop(the_daemon.base, EVLOOP_NONBLOCK);
+	assert_int_equal(disk.why[0], 0);
+	xvm_server_lost(&disk);
+	assert_int_equal(tried_ms, 100);
+	/* A program that cannot be started is tried once a minute in the end. */
+	disk.image.spec.command = true;
+	for (i = 0; i < 12; i++)
+		try_again(-ENOENT);
+	assert_int_equal(tried_ms, 60000);
+	assert_non_null(strstr(disk.why, "every 60 s"));
 }
 
 static void test_refused(void **state)
@@ -334,6 +381,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_started, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_waits, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_found, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_user, setup, teardown),
