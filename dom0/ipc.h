@@ -197,6 +197,7 @@ struct xvm_ipc_map {
 	struct xvm_ipc_hdr hdr;
 	uint32_t area, npages, ndirs;
 	uint32_t dir_ref[XVM_AREA_MAX_DIRS];
+	uint16_t num;		/* the device that has it; 0: all */
 };
 
 struct xvm_ipc_map_reply {
@@ -214,7 +215,7 @@ struct xvm_ipc_unmap {
 /* An area that is mapped, at most once for each server; the budget comes back when that has ended. */
 struct xvm_ipc_share {
 	struct xvm_ipc_hdr hdr;
-	uint16_t num;		/* of a vhost-user device with XVM_DEV_TRUSTED */
+	uint16_t num;		/* of a vhost-user device with XVM_DEV_TRUSTED, which has the area */
 	uint16_t area;
 };
 

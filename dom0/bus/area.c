@@ -189,6 +189,7 @@ static void map_next(struct bus *bus)
 		return;
 	a = &bus->area[n->area];
 	map.area = n->area;
+	map.num = n->num;
 	map.npages = a->add.npages;
 	map.ndirs = a->add.ndirs;
 	memcpy(map.dir_ref, a->add.dir_ref, sizeof(map.dir_ref));

@@ -112,6 +112,7 @@ static const char *take_map(struct xvm_worker *w, const void *data)
 		return NULL;
 	}
 	w->area_pages[map->area] = map->npages;
+	w->area_num[map->area] = map->num;
 	reply(w, map->area, XVM_STATUS_OK, left, fd);
 	close(fd);
 	return NULL;
@@ -146,6 +147,8 @@ static const char *take_share(struct xvm_worker *w, const void *data)
 		return "it shared an area with a device whose server may have none";
 	if (share->area > XVM_AREA_ID_MAX || !w->area_pages[share->area] || w->area_shared[share->area])
 		return "it shared an area it does not have, or twice";
+	if (w->area_num[share->area] != share->num)
+		return "it shared an area of another device";
 	/* A server that has been lost is on its way out. */
 	fd = disk->server.lost ? -1 : share_fd(w, share);
 	xvm_worker_send(w, &msg.hdr, XVM_IPC_SHARE_REPLY, sizeof(msg), &fd, fd >= 0);

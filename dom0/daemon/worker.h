@@ -21,6 +21,7 @@ struct xvm_worker {
 	char why[XVM_WHY_BYTES];	/* it was killed, or failed */
 	bool guest_fault;		/* it said that the guest broke a rule of the rings */
 	u32 area_pages[XVM_AREA_ID_MAX + 1];
+	u16 area_num[XVM_AREA_ID_MAX + 1];	/* the device that it is of, the worker says */
 	struct xvm_targets targets;
 	u32 *area_refs[XVM_AREA_ID_MAX + 1];	/* where something was mapped: as it was */
 	u16 area_shared[XVM_AREA_ID_MAX + 1];	/* the device whose server has it, too; 0: none */

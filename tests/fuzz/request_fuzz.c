@@ -125,8 +125,11 @@ static void stop(int peer)
 	struct xvm_guest *guest = d.guests;
 	u32 i, held = 0;
 
-	for (i = 0; i <= XVM_AREA_ID_MAX; i++)
+	for (i = 0; i <= XVM_AREA_ID_MAX; i++) {
 		held += w.area_pages[i] * (w.area_shared[i] ? 2 : 1);
+		/* A server has what is of its own device. */
+		CHECK(!w.area_shared[i] || w.area_shared[i] == w.area_num[i]);
+	}
 	CHECK(held == guest->pages_held && held == d.budget.used_pages && held <= PAGES);
 	xvm_budget_give(&d.budget, &guest->pages_held, guest->pages_held);
 	CHECK(!d.budget.used_pages);
