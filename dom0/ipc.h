@@ -145,7 +145,7 @@ struct xvm_ipc_dev_add {
 	uint32_t config_bytes;	/* vhost-user: of configuration, at most XVM_VU_CONFIG_BYTES */
 	uint8_t config_given;	/* vhost-user: config is it; else the server is asked */
 	uint8_t config[XVM_VU_CONFIG_BYTES];
-	struct xvm_ipc_net {	/* net: descriptors are the queues of a tap, one per pair; then, with vhost, for each
+	struct xvm_ipc_net {	/* of a vhost-user net device: mac and mtu, 0: not said. net: descriptors are the queues of a tap, one per pair; then, with vhost, for each
 				 * pair what dom0/dev/vhost.h wants */
 		uint8_t mac[6];
 		uint16_t pairs;		/* 1..XVM_NET_MAX_PAIRS */

@@ -150,16 +150,39 @@ int xvm_server_start(struct xvm_disk *disk, struct fdset *fds)
 
 #define VIRTIO_ID_FS 26
 
-/* Types whose configuration a server is asked for, and how much of it; one of another type has none to ask for. */
+/*
+ * Types whose configuration a server is asked for, and how much of it, as virtio 1.2 draws it without what depends on
+ * features; one of another type has none to ask for, unless config= says so.
+ */
 static const struct {
 	u16 device_id, config_bytes;
 } configs[] = {
 	{ 2, 60 },	/* disk */
+	{ 3, 12 },	/* console */
+	{ 5, 8 },	/* balloon */
 	{ 8, 36 },	/* scsi */
+	{ 16, 16 },	/* gpu */
+	{ 18, 136 },	/* input */
 	{ 19, 8 },	/* vsock */
+	{ 20, 56 },	/* crypto */
+	{ 23, 40 },	/* iommu */
+	{ 24, 56 },	/* memory */
 	{ 25, 12 },	/* sound */
+	{ 27, 16 },	/* pmem */
 	{ 41, 8 },	/* gpio */
 };
+
+static u32 config_bytes(const struct xvm_spec *spec)
+{
+	u32 i;
+
+	if (spec->config_said)
+		return spec->config_bytes;
+	for (i = 0; i < XVM_ARRAY_SIZE(configs); i++)
+		if (configs[i].device_id == spec->device_id)
+			return configs[i].config_bytes;
+	return 0;
+}
 
 bool xvm_server_trusted(const struct xvm_spec *spec)
 {
@@ -168,16 +191,15 @@ bool xvm_server_trusted(const struct xvm_spec *spec)
 
 void xvm_server_describe(const struct xvm_spec *spec, struct xvm_ipc_dev_add *msg)
 {
-	u32 i;
-
 	msg->backend = XVM_BACKEND_VHOST_USER;
 	if (xvm_server_trusted(spec))
 		msg->flags |= XVM_DEV_TRUSTED;
 	msg->device_id = spec->device_id;
 	msg->queues = spec->queues;
-	for (i = 0; i < XVM_ARRAY_SIZE(configs); i++)
-		if (configs[i].device_id == spec->device_id)
-			msg->config_bytes = configs[i].config_bytes;
+	msg->config_bytes = config_bytes(spec);
+	if (spec->net.mac_given)
+		memcpy(msg->net.mac, spec->net.mac, sizeof(msg->net.mac));
+	msg->net.mtu = (u16)spec->net.mtu;
 	if (spec->device_id != VIRTIO_ID_FS)
 		return;
 	/* virtio 1.2, section 5.11.4: the tag, and how many queues there are for requests. */

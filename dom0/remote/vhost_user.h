@@ -38,6 +38,8 @@ struct vu_inflight {
 /* What the server is given at start. */
 struct vu_start {
 	u64 features;			/* what the driver chose; what is not for servers is taken out */
+	u32 mtu;			/* of a network card, if the server is to know; 0: not */
+	u64 rarp;			/* its address as SEND_RARP has it, if switches are to learn where it is; 0: not */
 	u32 regions, rings;
 	struct vu_region region[VU_MAX_REGIONS];
 	int region_fd[VU_MAX_REGIONS];
@@ -72,7 +74,8 @@ struct vu_wish {
 
 /* What a front-end needs of a server; more is taken if it is offered. */
 #define VU_P_USUAL (VU_P_MQ | VU_P_REPLY_ACK | VU_P_BACKEND_REQ | VU_P_BACKEND_SEND_FD | VU_P_CONFIG | \
-		    VU_P_HOST_NOTIFIER | VU_P_RESET_DEVICE | VU_P_CONFIGURE_MEM_SLOTS | VU_P_STATUS)
+		    VU_P_HOST_NOTIFIER | VU_P_RESET_DEVICE | VU_P_CONFIGURE_MEM_SLOTS | VU_P_STATUS | \
+		    VU_P_NET_MTU | VU_P_RARP)
 
 /*
  * Begins to identify. fd: the connected socket; back, back_peer: a socket pair for the

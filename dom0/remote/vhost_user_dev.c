@@ -24,6 +24,7 @@
 
 #include <linux/virtio_blk.h>
 #include <linux/virtio_ids.h>
+#include <linux/virtio_net.h>
 
 /* What a server calls its memory: not 0, which some take for "not set up", and on 2 MiB. */
 #define MEMORY_ADDR 0x40000000ull
@@ -87,6 +88,8 @@ struct remote {
 	u64 server_features;		/* of the first server; a later one has them too */
 	u32 config_bytes;
 	bool config_given;
+	u32 mtu;			/* of a network card: as its description says, */
+	u64 mac;			/* the same, as SEND_RARP has it */
 	bool written[XVM_VU_CONFIG_BYTES];	/* of config: by the driver, so the next server is told */
 	bool telling, tell_again;	/* it is being told, and there is more */
 	bool news;			/* it changed while something written was under way */
@@ -533,11 +536,14 @@ static void take_config(struct remote *r)
 static void start_server(struct remote *r)
 {
 	struct vu_start start = { .features = (r->vdev->acked & DEVICE_BITS & r->server_features) | F_VERSION_1,
-				  .regions = 1, .rings = r->vdev->num_vqs, .inflight = r->log };
+				  .regions = 1, .rings = r->vdev->num_vqs, .inflight = r->log, .mtu = r->mtu };
 	struct vu_shadow *shadow;
 	u64 addr;
 	u32 i;
 
+	/* Its driver goes on and announces nothing: after a restore, a move, the end of a server. */
+	if (r->log.fd >= 0 || !r->vdev->was_reset)
+		start.rarp = r->mac;
 	start.region[0] = (struct vu_region){ .guest_addr = MEMORY_ADDR, .user_addr = MEMORY_ADDR,
 					      .bytes = r->memory_bytes };
 	start.region_fd[0] = r->memory_fd;
@@ -956,6 +962,22 @@ static void find_class(struct remote *r)
 	}
 }
 
+/* What is said of a network card, the guest is told by us: servers of today have no configuration to show. */
+static void describe_net(struct remote *r, const struct xvm_ipc_net *net)
+{
+	struct xvm_vdev *vdev = r->vdev;
+
+	if (vdev->device_id != VIRTIO_ID_NET)
+		return;
+	memcpy(&r->mac, net->mac, sizeof(net->mac));
+	memcpy(vdev->config, net->mac, sizeof(net->mac));
+	xvm_put16(vdev->config + offsetof(struct virtio_net_config, mtu), net->mtu);
+	r->mtu = net->mtu;
+	vdev->offered |= (r->mac ? 1ull << VIRTIO_NET_F_MAC : 0) | (r->mtu ? 1ull << VIRTIO_NET_F_MTU : 0);
+	r->config_given = true;
+	r->config_bytes = r->mtu ? 12 : r->mac ? 6 : 0;
+}
+
 static struct remote *remote_new(struct xvm_vdev *vdev, const struct xvm_ipc_dev_add *desc)
 {
 	struct remote *r = calloc(1, sizeof(*r));
@@ -969,6 +991,8 @@ static struct remote *remote_new(struct xvm_vdev *vdev, const struct xvm_ipc_dev
 	r->memory_bytes = (size_t)desc->queues * XVM_VU_QUEUE_BYTES;
 	r->config_bytes = desc->config_bytes;
 	r->config_given = desc->config_given;
+	memcpy(vdev->config, desc->config, desc->config_bytes);
+	describe_net(r, &desc->net);
 	for (i = 0; i < XVM_VU_MAX_QUEUES; i++)
 		r->queue[i].kick = -1;
 	for (i = 0; i < desc->queues; i++) {
@@ -1007,8 +1031,7 @@ static int remote_create(struct xvm_vdev *vdev, const struct xvm_ipc_dev_add *de
 	}
 	vdev->model = r;
 	vdev->pending = true;
-	vdev->config_bytes = desc->config_bytes;
-	memcpy(vdev->config, desc->config, desc->config_bytes);
+	vdev->config_bytes = r->config_bytes;
 	return 0;
 }
 

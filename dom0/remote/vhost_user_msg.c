@@ -9,8 +9,6 @@ static const struct vu_row front_rows[] = {
 	{ VU_SET_FEATURES, "SET_FEATURES", VU_U64, false, VU_NONE, 0, 0, 0, 0 },
 	{ VU_SET_OWNER, "SET_OWNER", VU_NONE, false, VU_NONE, 0, 0, 0, 0 },
 	{ VU_SET_MEM_TABLE, "SET_MEM_TABLE", VU_MEMORY, false, VU_NONE, 1, VU_MAX_FDS, 0, 0 },
-	{ VU_SET_LOG_BASE, "SET_LOG_BASE", VU_LOG, true, VU_ANY, 1, 1, 0, VU_P_LOG_SHMFD },
-	{ VU_SET_LOG_FD, "SET_LOG_FD", VU_NONE, false, VU_NONE, 1, 1, 0, VU_P_LOG_SHMFD },
 	{ VU_SET_VRING_NUM, "SET_VRING_NUM", VU_STATE, false, VU_NONE, 0, 0, 0, 0 },
 	{ VU_SET_VRING_ADDR, "SET_VRING_ADDR", VU_ADDR, false, VU_NONE, 0, 0, 0, 0 },
 	{ VU_SET_VRING_BASE, "SET_VRING_BASE", VU_STATE, false, VU_NONE, 0, 0, 0, 0 },
@@ -21,7 +19,6 @@ static const struct vu_row front_rows[] = {
 	{ VU_GET_PROTOCOL_FEATURES, "GET_PROTOCOL_FEATURES", VU_NONE, true, VU_U64, 0, 0, 0, 0 },
 	{ VU_SET_PROTOCOL_FEATURES, "SET_PROTOCOL_FEATURES", VU_U64, false, VU_NONE, 0, 0, 0, 0 },
 	{ VU_GET_QUEUE_NUM, "GET_QUEUE_NUM", VU_NONE, true, VU_U64, 0, 0, 0, VU_P_MQ },
-	{ VU_SET_VRING_ENABLE, "SET_VRING_ENABLE", VU_STATE, false, VU_NONE, 0, 0, 0, 0 },
 	{ VU_SEND_RARP, "SEND_RARP", VU_U64, false, VU_NONE, 0, 0, 0, VU_P_RARP },
 	{ VU_NET_SET_MTU, "NET_SET_MTU", VU_U64, false, VU_NONE, 0, 0, 0, VU_P_NET_MTU },
 	{ VU_SET_BACKEND_REQ_FD, "SET_BACKEND_REQ_FD", VU_NONE, false, VU_NONE, 1, 1, 0, VU_P_BACKEND_REQ },
@@ -143,8 +140,6 @@ static u8 *put_payload(u8 *to, const struct vu_msg *msg, enum vu_payload payload
 		return put_memory(to, msg, xen);
 	case VU_REGION:
 		return put_region(put64(to, 0), &msg->region, xen);
-	case VU_LOG:
-		return put64(put64(to, msg->log.bytes), msg->log.off);
 	case VU_CONFIG:
 		return put_config(to, msg);
 	case VU_AREA:
@@ -212,7 +207,6 @@ static bool length_ok(u32 bytes, enum vu_payload payload)
 	case VU_ADDR:
 	case VU_MEMORY:
 	case VU_REGION:
-	case VU_LOG:
 		break;		/* nobody sends us these */
 	}
 	return false;
@@ -301,7 +295,6 @@ bool vu_decode(const struct vu_header *header, enum vu_payload payload, const u8
 	case VU_ADDR:
 	case VU_MEMORY:
 	case VU_REGION:
-	case VU_LOG:
 		break;
 	}
 	return false;

@@ -28,10 +28,10 @@
 /* A feature bit that says "protocol features are known here"; it never reaches a driver. */
 #define VU_F_PROTOCOL_FEATURES (1ull << 30)
 #define VU_F_LOG_ALL (1ull << 26)
+#define VU_F_NET_MTU (1ull << 3)
 
 /* protocol features */
 #define VU_P_MQ (1ull << 0)
-#define VU_P_LOG_SHMFD (1ull << 1)
 #define VU_P_RARP (1ull << 2)
 #define VU_P_REPLY_ACK (1ull << 3)
 #define VU_P_NET_MTU (1ull << 4)
@@ -53,9 +53,7 @@ enum vu_request {
 	VU_SET_OWNER,
 	VU_RESET_OWNER,
 	VU_SET_MEM_TABLE,
-	VU_SET_LOG_BASE,
-	VU_SET_LOG_FD,
-	VU_SET_VRING_NUM,
+	VU_SET_VRING_NUM = 8,
 	VU_SET_VRING_ADDR,
 	VU_SET_VRING_BASE,
 	VU_GET_VRING_BASE,
@@ -65,7 +63,7 @@ enum vu_request {
 	VU_GET_PROTOCOL_FEATURES,
 	VU_SET_PROTOCOL_FEATURES,
 	VU_GET_QUEUE_NUM,
-	VU_SET_VRING_ENABLE,
+	VU_SET_VRING_ENABLE,		/* never sent, see vhost_user_steps.c */
 	VU_SEND_RARP,
 	VU_NET_SET_MTU,
 	VU_SET_BACKEND_REQ_FD,
@@ -101,7 +99,6 @@ enum vu_payload {
 	VU_ADDR,
 	VU_MEMORY,
 	VU_REGION,
-	VU_LOG,
 	VU_CONFIG,
 	VU_AREA,
 	VU_INFLIGHT,
@@ -139,7 +136,6 @@ struct vu_msg {
 		struct { u32 index, flags; u64 desc, used, avail, log; } addr;
 		struct { u32 count; struct vu_region region[VU_MAX_REGIONS]; } memory;
 		struct vu_region region;
-		struct { u64 bytes, off; } log;
 		struct { u32 off, bytes, flags; u8 data[VU_MAX_CONFIG]; } config;
 		struct { u64 index_flags, bytes, off; } area;
 		struct { u64 bytes, off; u16 queues, queue_size; } inflight;

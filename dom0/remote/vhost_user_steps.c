@@ -157,6 +157,19 @@ static const char *take_status(struct vu_front *f, const struct vu_msg *msg)
 	return msg->u64 & S_FEATURES_OK ? NULL : "refuses the features that the driver chose from what it offered";
 }
 
+/* It is to know what the driver was told, if it has the bit for that. */
+static bool make_mtu(struct vu_front *f, struct request *r)
+{
+	r->msg.u64 = f->start.mtu;
+	return f->start.mtu && f->start.features & f->features & VU_F_NET_MTU;
+}
+
+static bool make_rarp(struct vu_front *f, struct request *r)
+{
+	r->msg.u64 = f->start.rarp;
+	return f->start.rarp;
+}
+
 static bool make_get_inflight(struct vu_front *f, struct request *r)
 {
 	r->msg.inflight.queues = (u16)f->start.rings;
@@ -286,6 +299,7 @@ static const struct step start_steps[] = {
 	{ VU_SET_FEATURES, ONCE, make_features, NULL },
 	{ VU_SET_STATUS, ONCE, make_status_features, NULL },
 	{ VU_GET_STATUS, ONCE, make_plain, take_status },
+	{ VU_NET_SET_MTU, ONCE, make_mtu, NULL },
 	{ VU_GET_INFLIGHT_FD, ONCE, make_get_inflight, take_inflight },
 	{ VU_SET_INFLIGHT_FD, ONCE, make_set_inflight, NULL },
 	{ VU_SET_MEM_TABLE, ONCE, make_mem_table, NULL },
@@ -297,6 +311,7 @@ static const struct step start_steps[] = {
 	{ VU_SET_VRING_CALL, PER_RING, make_call, NULL },
 	{ VU_SET_VRING_KICK, PER_RING, make_kick, NULL },
 	{ VU_SET_STATUS, ONCE, make_status_ok, NULL },
+	{ VU_SEND_RARP, ONCE, make_rarp, NULL },
 	/* Its answer says that all before it was taken: a server without REPLY_ACK closes if it was not. */
 	{ VU_GET_FEATURES, ONCE, make_plain, NULL },
 };

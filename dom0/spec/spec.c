@@ -34,7 +34,7 @@ static const struct {
 #define ANY ~0u
 
 enum key { KEY_TYPE, KEY_NAME, KEY_VDEV, KEY_PATH, KEY_FORMAT, KEY_ACCESS, KEY_DISCARD, KEY_NO_DISCARD, KEY_DEVICE,
-	   KEY_QUEUES, KEY_TAG, KEY_USER, KEY_TRUSTED, KEY_SOCKET, KEY_SERVER, KEY_MAC, KEY_BRIDGE, KEY_SCRIPT, KEY_VIFNAME, KEY_MTU,
+	   KEY_CONFIG, KEY_QUEUES, KEY_TAG, KEY_USER, KEY_TRUSTED, KEY_SOCKET, KEY_SERVER, KEY_MAC, KEY_BRIDGE, KEY_SCRIPT, KEY_VIFNAME, KEY_MTU,
 	   KEY_LINK, KEY_VHOST, KEY_PORTS, KEY_LOG, KEY_CID, KEY_WWPN, KEY_TARGET, NUM_KEYS };
 
 struct parse {
@@ -170,6 +170,17 @@ static const char *take_device(struct xvm_spec *spec, const char *value, size_t 
 	if (xvm_parse_u32(value, len, 63, &id) || !id)
 		return "device= is neither a number from 1 to 63 nor one of net, disk, rng, scsi, vsock, sound, fs, i2c, gpio";
 	spec->device_id = (u16)id;
+	return NULL;
+}
+
+static const char *take_config(struct xvm_spec *spec, const char *value, size_t len)
+{
+	u32 bytes;
+
+	if (xvm_parse_u32(value, len, XVM_VHOST_USER_MAX_CONFIG, &bytes))
+		return "config= is no number from 0 to 256";
+	spec->config_said = true;
+	spec->config_bytes = (u16)bytes;
 	return NULL;
 }
 
@@ -410,6 +421,12 @@ static void put_device(const struct xvm_spec *spec, char *item, size_t bytes)
 		snprintf(item, bytes, "device=%u", spec->device_id);
 }
 
+static void put_config(const struct xvm_spec *spec, char *item, size_t bytes)
+{
+	if (spec->config_said)
+		snprintf(item, bytes, "config=%u", spec->config_bytes);
+}
+
 static void put_mac(const struct xvm_spec *spec, char *item, size_t bytes)
 {
 	const u8 *m = spec->net.mac;
@@ -546,17 +563,18 @@ static const struct {
 	[KEY_DISCARD] = { "discard", DISK, false, true, KEY_DISCARD, take_nothing, NULL },
 	[KEY_NO_DISCARD] = { "no-discard", DISK, false, true, KEY_DISCARD, take_nothing, put_no_discard },
 	[KEY_DEVICE] = { "device", SERVED, true, false, KEY_DEVICE, take_device, put_device },
+	[KEY_CONFIG] = { "config", SERVED, true, false, KEY_CONFIG, take_config, put_config },
 	[KEY_QUEUES] = { "queues", SERVED | NET | SCSI, true, false, KEY_QUEUES, take_queues, put_queues },
 	[KEY_TAG] = { "tag", SERVED, true, false, KEY_TAG, take_tag, put_tag },
 	[KEY_USER] = { "user", SERVED, true, false, KEY_USER, take_user, put_user },
 	[KEY_TRUSTED] = { "trusted", SERVED | VFIO, true, true, KEY_TRUSTED, take_trusted, put_trusted },
 	[KEY_SOCKET] = { "socket", SERVED | VFIO, true, false, KEY_SERVER, take_socket, put_socket },
 	[KEY_SERVER] = { "server", SERVED, true, false, KEY_SERVER, take_server, put_server },
-	[KEY_MAC] = { "mac", NET, true, false, KEY_MAC, take_mac, put_mac },
+	[KEY_MAC] = { "mac", SERVED | NET, true, false, KEY_MAC, take_mac, put_mac },
 	[KEY_BRIDGE] = { "bridge", NET, true, false, KEY_BRIDGE, take_bridge, put_bridge },
 	[KEY_SCRIPT] = { "script", NET, true, false, KEY_SCRIPT, take_script, put_script },
 	[KEY_VIFNAME] = { "vifname", NET, true, false, KEY_VIFNAME, take_vifname, put_vifname },
-	[KEY_MTU] = { "mtu", NET, true, false, KEY_MTU, take_mtu, put_mtu },
+	[KEY_MTU] = { "mtu", SERVED | NET, true, false, KEY_MTU, take_mtu, put_mtu },
 	[KEY_LINK] = { "link", NET, true, false, KEY_LINK, take_link, put_link },
 	[KEY_VHOST] = { "vhost", NET, true, false, KEY_VHOST, take_vhost, put_vhost },
 	[KEY_PORTS] = { "ports", CONSOLE, true, false, KEY_PORTS, take_ports, put_ports },
@@ -718,6 +736,10 @@ static int check_served(struct parse *p)
 		return fault_at(p, p->text + p->seen[KEY_TRUSTED] - 1, "trusted is for socket=: a server that is started here needs no trust");
 	if (spec->queues > XVM_VHOST_USER_MAX_QUEUES)
 		return fault_at(p, p->text + p->seen[KEY_QUEUES] - 1 + strlen("queues="), "queues= is no number from 1 to 8");
+	if (spec->device_id != 1 && (spec->net.mac_given || spec->net.mtu))
+		return fault_at(p, p->text + p->seen[spec->net.mtu ? KEY_MTU : KEY_MAC] - 1, "mac= and mtu= are for device=net");
+	if (spec->config_said && (spec->device_id == 1 || spec->device_id == 26))
+		return fault_at(p, p->text + p->seen[KEY_CONFIG] - 1, "config= is not for device=net and device=fs: theirs is made here");
 	if (spec->device_id == 26 ? !spec->tag[0] : spec->tag[0])
 		return fault_at(p, at, "tag= is for device=fs, which needs it");
 	for (i = 0; i < XVM_ARRAY_SIZE(devices) && !spec->queues; i++)

@@ -22,6 +22,7 @@
 #define XVM_USER_MAX 32
 #define XVM_TAG_MAX 36		/* what a file system's configuration has room for */
 #define XVM_VHOST_USER_MAX_QUEUES 8u
+#define XVM_VHOST_USER_MAX_CONFIG 256u
 #define XVM_SPEC_MAX_BYTES 2048	/* of one device's text */
 #define XVM_IFNAME_BYTES 16	/* Linux's, with the terminator */
 #define XVM_SCRIPT_BYTES 256
@@ -73,12 +74,14 @@ struct xvm_spec {
 	bool read_only;
 	bool discard;			/* disk: discard may reach the image */
 	u16 device_id;			/* vhost-user: virtio device type */
+	bool config_said;		/* vhost-user: so many bytes of configuration are the server's; else by the type */
+	u16 config_bytes;
 	u8 queues;			/* vhost-user; net: pairs of them; scsi: those of requests */
 	bool command;			/* vhost-user: path is a program that is started, or the name of one */
 	char user[XVM_USER_MAX + 1];	/* vhost-user: whom a program that is started runs as; empty: root */
 	char tag[XVM_TAG_MAX + 1];	/* vhost-user, device=fs */
 	bool trusted;			/* vhost-user, vfio-user: a server that was found may map the areas of the device */
-	struct xvm_spec_net net;	/* net */
+	struct xvm_spec_net net;	/* net; vhost-user, device=net: mac and mtu of it */
 	struct xvm_spec_console console;
 	u32 cid;			/* vsock: the guest's address; 0: not said */
 	char wwpn[XVM_WWPN_BYTES];	/* scsi: the target, as dom0's kernel calls it */

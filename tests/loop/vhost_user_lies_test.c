@@ -366,17 +366,22 @@ static void lose_server(void)
 }
 
 /* Returns how many bytes were taken. */
-static u32 write_wce(u8 mode)
+static u32 write_byte(u32 off, u8 value)
 {
-	struct xvm_msg_config m = { .offset = 32, .length = 1, .data = &mode };
+	struct xvm_msg_config m;
 	u8 msg[64], now;
 
-	drv_config(&drv, DEV, 32, 1, &now);
+	drv_config(&drv, DEV, off, 1, &now);
 	assert_int_equal(xvm_msg_get_config(drv.answer, drv.answer_len, true, &m), 0);
-	m.data = &mode;
+	m.data = &value;
 	drv_ask(&drv, msg, xvm_msg_put_config(msg, VIRTIO_MSG_SET_CONFIG, DEV, &m));
 	assert_int_equal(xvm_msg_get_config(drv.answer, drv.answer_len, true, &m), 0);
 	return m.length;
+}
+
+static u32 write_wce(u8 mode)
+{
+	return write_byte(32, mode);
 }
 
 /* What the guest is shown, and what the server goes by. */
@@ -517,6 +522,47 @@ static void test_net_features(void **state)
 	assert_int_equal(features & 0x7fff, 0x7fff & ~(1u << 2 | 1u << 3 | 1u << 5));
 }
 
+/* Address and size are what its description says, whatever its server has; the guest cannot write them. */
+static void test_net_config(void **state)
+{
+	struct xvm_ipc_dev_add desc = { .num = DEV, .device_id = VIRTIO_ID_NET, .backend = XVM_BACKEND_VHOST_USER, .queues = 2,
+					.net = { .mac = { 2, 0, 0, 1, 2, 3 }, .mtu = 1400 } };
+	u8 config[12];
+
+	(void)state;
+	run_server("--image", "");
+	vu_server_add(&rig, &desc, vu_server_connect(sock_path));
+	drv_wait_ready(&drv, DEV);
+	assert_int_equal(drv_features(&drv, DEV) & 0xff, 1u << 5 | 1u << 3);
+	assert_int_equal(drv_config(&drv, DEV, 0, 12, config), 12);
+	assert_memory_equal(config, desc.net.mac, 6);
+	assert_int_equal(xvm_get16(config + 10), 1400);
+	assert_int_equal(write_byte(0, 4), 0);
+}
+
+/* A type of which nothing is known but what its description says: as much configuration as the protocol has, and answers to what is written. */
+static void test_odd_config(void **state)
+{
+	struct xvm_ipc_dev_add desc = { .num = DEV, .device_id = 18, .backend = XVM_BACKEND_VHOST_USER, .queues = 2,
+					.config_bytes = 136 };
+	char name[20];
+	u8 bytes;
+
+	(void)state;
+	run_server("--image", "--input");
+	vu_server_add(&rig, &desc, vu_server_connect(sock_path));
+	drv_wait_ready(&drv, DEV);
+	assert_int_equal(write_byte(0, 1), 1);
+	assert_int_equal(drv_config(&drv, DEV, 2, 1, &bytes), 1);
+	assert_int_equal(bytes, 11);
+	assert_int_equal(drv_config(&drv, DEV, 8, bytes, name), bytes);
+	assert_memory_equal(name, "a test's id", bytes);
+	assert_int_equal(write_byte(0, 2), 1);
+	assert_int_equal(drv_config(&drv, DEV, 2, 1, &bytes), 1);
+	assert_int_equal(bytes, 0);
+	assert_int_equal(drv.configs[DEV], 0);
+}
+
 /* ---- several queues, several devices ---- */
 
 #define QUEUES 4u
@@ -605,7 +651,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(test_successor_goes_on), TRUSTED(test_successor_goes_on), CASE(test_no_log), TRUSTED(test_no_log),
 		CASE(test_lies), TRUSTED(test_lies), CASE(test_written), TRUSTED(test_written), CASE(test_reset_told),
-		CASE(test_news), CASE(test_net_features), CASE(test_queues), TRUSTED(test_queues), TRUSTED(test_own_areas),
+		CASE(test_news), CASE(test_net_features), CASE(test_net_config), CASE(test_odd_config),
+		CASE(test_queues), TRUSTED(test_queues), TRUSTED(test_own_areas),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

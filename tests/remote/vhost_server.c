@@ -20,7 +20,7 @@
 #define MAX_REGIONS 32u
 #define MAX_FDS 8u
 #define MAX_SIZE 1024u
-#define CONFIG_BYTES 60u
+#define CONFIG_BYTES 136u
 
 #define F_VERSION_1 (1ull << 32)
 #define F_PROTOCOL (1ull << 30)
@@ -93,7 +93,8 @@ static struct region region[MAX_REGIONS];
 static struct ring ring[MAX_RINGS];
 static int sock = -1, image = -1;
 static int back = -1;			/* for requests of its own */
-static bool appends, knows_inflight, wce = true;
+static bool appends, inputs, knows_inflight, wce = true;
+static uint8_t selected;
 static unsigned int slow_ms;
 static uint64_t protocol, also, features;
 static uint8_t status;
@@ -460,6 +461,16 @@ static void set_kick(struct ring *q, struct msg *m)
 		take_over(q);
 }
 
+/* As an input device has it: what is selected, and then how long and what it is. */
+static void input_config(uint8_t *config)
+{
+	static const char name[] = "a test's id";
+
+	config[0] = selected;
+	config[2] = selected == 1 ? sizeof(name) - 1 : 0;
+	memcpy(config + 8, name, config[2]);
+}
+
 static void get_config(struct msg *m)
 {
 	uint8_t reply[12 + CONFIG_BYTES] = { 0 };
@@ -467,6 +478,11 @@ static void get_config(struct msg *m)
 	struct stat st;
 
 	memcpy(reply, m->payload, 12);
+	if (inputs) {
+		input_config(reply + 12);
+		answer(m, reply, 12 + (u32_at(m, 4) < CONFIG_BYTES ? u32_at(m, 4) : CONFIG_BYTES), -1);
+		return;
+	}
 	fstat(image, &st);
 	sectors = (uint64_t)st.st_size / 512;
 	memcpy(reply + 12, &sectors, sizeof(sectors));
@@ -475,9 +491,13 @@ static void get_config(struct msg *m)
 	answer(m, reply, 12 + (u32_at(m, 4) < CONFIG_BYTES ? u32_at(m, 4) : CONFIG_BYTES), -1);
 }
 
-/* The cache mode is all that a driver may choose. */
+/* A selection, or the cache mode, is all that a driver may write. */
 static bool set_config(const struct msg *m)
 {
+	if (inputs) {
+		selected = m->payload[12];
+		return !u32_at(m, 0) && u32_at(m, 4) == 1;
+	}
 	if (u32_at(m, 0) != WCE_AT || u32_at(m, 4) != 1 || m->bytes != 13)
 		return false;
 	wce = m->payload[12];
@@ -655,6 +675,8 @@ int vhost_server(int argc, char **argv)
 
 		if (!strcmp(argv[i], "--inflight"))
 			knows_inflight = true;
+		else if (!strcmp(argv[i], "--input"))
+			inputs = true;
 		else if (!strcmp(argv[i], "--socket"))
 			listener = listen_at(value);
 		else if (!strcmp(argv[i], "--fd"))
@@ -676,7 +698,7 @@ int vhost_server(int argc, char **argv)
 		else if (!strcmp(argv[i], "--after"))
 			lie_after = (unsigned int)atoi(value);
 		appends = appends || !strcmp(argv[i], "--log");
-		i += strcmp(argv[i], "--inflight") != 0;
+		i += strcmp(argv[i], "--inflight") && strcmp(argv[i], "--input");
 	}
 	if (listener < 0 || image < 0)
 		die("usage: --socket PATH | --fd N, --image FILE | --log FILE");

@@ -4,11 +4,11 @@
  * file, or with --log a device that appends what it is given to a file and would do so twice if asked twice. Knows the
  * log of requests in flight (INFLIGHT_SHMFD). Lies on demand:
  *
- *   xvm-vhost-server --socket PATH | --fd N  --image FILE | --log FILE  [--inflight] [--also FEATURE]...
+ *   xvm-vhost-server --socket PATH | --fd N  --image FILE | --log FILE  [--input] [--inflight] [--also FEATURE]...
  *     [--features BITS] [--slow MS] [--at PHASE --do LIE] [--after N]
  *
  * FEATURE: a protocol feature that it has besides: BACKEND_REQ (SIGUSR1 makes it send as many CONFIG_CHANGEs as its socket
- * takes), RESET_DEVICE, STATUS. --features: device features besides. --slow: before it looks at each message. Its disk has a cache mode that the driver may
+ * takes), RESET_DEVICE, STATUS. --features: device features besides. --input: it shows the configuration of an input device. --slow: before it looks at each message. Its disk has a cache mode that the driver may
  * choose (CONFIG_WCE), which GET_ID says, and which a reset puts back.
  *
  * PHASE: a request of the front-end by name, "request" (a buffer was taken), "used" (it is to be given back). LIE: die,

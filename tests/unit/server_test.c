@@ -375,6 +375,15 @@ static void test_description(void **state)
 	assert_string_equal((char *)add.config, "share");
 	assert_int_equal(add.config[36], 2);
 	assert_int_equal(add.queues, 3);
+	memset(&add, 0, sizeof(add));
+	xvm_server_describe(&(struct xvm_spec){ .device_id = 18, .queues = 2 }, &add);
+	assert_int_equal(add.config_bytes, 136);
+	xvm_server_describe(&(struct xvm_spec){ .device_id = 45, .config_said = true, .config_bytes = 256 }, &add);
+	assert_int_equal(add.config_bytes, 256);
+	xvm_server_describe(&(struct xvm_spec){ .device_id = 1, .net = { .mac = { 2, 0, 0, 0, 0, 9 }, .mac_given = true,
+									 .mtu = 1400 } }, &add);
+	assert_int_equal(add.net.mac[5], 9);
+	assert_int_equal(add.net.mtu, 1400);
 }
 
 int main(int argc, char **argv)

@@ -38,7 +38,8 @@ struct fix {
 	void (*lie)(struct fix *f, const struct seen *s);
 	bool deaf;
 	u32 identified, started, stopped, news, puts, called, failed;
-	u32 ring_called, regions;
+	u32 ring_called, regions, mtu;
+	u64 rarp;
 	bool region_ok;
 	struct vu_inflight log;		/* a former server's */
 	char why[200];
@@ -239,7 +240,7 @@ static void begin(struct fix *f, u64 wished, u32 config_bytes)
 
 static void start(struct fix *f)
 {
-	struct vu_start s = { .features = ~0ull, .regions = 1, .rings = 2, .inflight = f->log };
+	struct vu_start s = { .features = ~0ull, .regions = 1, .rings = 2, .inflight = f->log, .mtu = f->mtu, .rarp = f->rarp };
 	u32 i;
 
 	s.region[0] = (struct vu_region){ .guest_addr = 0x40000000, .user_addr = 0x40000000, .bytes = 4096 };
@@ -720,6 +721,34 @@ static void test_put_config(void **state)
 	assert_false(vu_front_put_config(f->front, 0, data, 1));
 }
 
+/* What a network card's server is told: a size if it has the bit for it, and to say where the card is. */
+static void test_net(void **state)
+{
+	struct fix *f = *state;
+	u32 round;
+
+	f->mtu = 1400;
+	f->rarp = 0x090000000002ull;
+	for (round = 0; round < 2; round++) {
+		f->features = round ? FEATURES | VU_F_NET_MTU : FEATURES;
+		begin(f, VU_P_USUAL, 0);
+		f->count = 0;
+		start(f);
+		assert_int_equal(f->started, round + 1);
+		assert_int_equal(sent_u64(find(f, VU_SEND_RARP, 0)), f->rarp);
+		if (round)
+			assert_int_equal(sent_u64(find(f, VU_NET_SET_MTU, 0)), 1400);
+		else
+			assert_null(find(f, VU_NET_SET_MTU, 0));
+		f->rarp = 2;
+		if (round)
+			continue;
+		vu_front_free(f->front);
+		close(f->sock);
+		close(f->back_peer);
+	}
+}
+
 /* Each answer in time, and all of them together not: a start, a stop and the beginning have an end each. */
 static void slow_until(struct fix *f, const u32 *end)
 {
@@ -809,6 +838,7 @@ int main(void)
 		cmocka_unit_test(test_free_any_time),
 		cmocka_unit_test_setup_teardown(test_deaf_server, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_put_config, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_net, setup, teardown),
 		cmocka_unit_test(test_slow_server),
 		cmocka_unit_test_setup_teardown(test_back_flood, setup, teardown),
 	};
