@@ -156,7 +156,7 @@ struct xvm_link {
 	int keep_fd;			/* for the worker; -1 when it has it */
 	u32 ports[XVM_MAX_CHANNELS];
 	u32 channels_bound;
-	bool watched;
+	bool watched, watch_refused;	/* the front's state */
 };
 
 struct xvm_guest {
@@ -177,6 +177,7 @@ struct xvm_guest {
 	bool alive;			/* as of the last scan */
 	bool dirty;			/* scan it again */
 	bool front_dirty;
+	bool control_watched;		/* see warn.c */
 };
 
 /* ---- util.c ---- */
@@ -195,6 +196,17 @@ void xvm_info_path(const struct xvm_daemon *daemon, u32 domid, const char *leaf,
 
 /* Not dying, nor gone. */
 bool xvm_domain_alive(const struct xvm_daemon *daemon, u32 domid);
+
+/* ---- warn.c ---- */
+
+#define XVM_TOKEN_CONTROL "control "
+
+/* Whether the toolstack's orders to the guest are looked at: from its first device that xl does not know. */
+void xvm_warn_watch(struct xvm_guest *guest, bool on);
+/* What follows XVM_TOKEN_CONTROL in a token that fired. */
+void xvm_warn_on_control(struct xvm_daemon *daemon, const char *number);
+/* Something changed in libxl's tree, at path. */
+void xvm_warn_on_libxl(struct xvm_daemon *daemon, const char *path);
 
 /* ---- driver.c ---- */
 

@@ -144,6 +144,7 @@ static int write_body(struct xvm_store *store, u32 txn, void *arg)
 
 static void write_node(const struct node_write *w)
 {
+	struct node_write bare;
 	int err;
 
 	if (w->disk->orphan || w->disk->own)
@@ -152,7 +153,13 @@ static void write_node(const struct node_write *w)
 	if (err == -ESTALE)
 		xvm_guest_dirty(w->disk->guest);
 	else if (err)
-		xvm_disk_log(w->disk, LOG_ERR, "xenstore refuses a write to its node: %s", strerror(-err));
+		xvm_disk_log(w->disk, LOG_ERR, "xenstore refuses a write to its node: %s", xvm_store_error(err));
+	/* What xl waits for matters more than the text, which may be a node too many. */
+	if (err && err != -ESTALE && w->error) {
+		bare = *w;
+		bare.error = NULL;
+		write_node(&bare);
+	}
 }
 
 void xvm_disk_show_driver(struct xvm_disk *disk, bool driver_ok)
@@ -437,7 +444,7 @@ static void adopt(struct xvm_disk *disk)
 		disk->phase = XVM_DISK_NEW;	/* look again */
 		xvm_guest_dirty(disk->guest);
 	} else if (err) {
-		snprintf(why, sizeof(why), "xenstore refuses the nodes of the bus: %s", strerror(-err));
+		snprintf(why, sizeof(why), "xenstore refuses the nodes of the bus: %s", xvm_store_error(err));
 		refuse(disk, why);
 	} else {
 		disk->mark = a.mark;

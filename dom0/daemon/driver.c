@@ -184,7 +184,7 @@ static void make(struct xvm_daemon *daemon, u32 guest, u32 back)
 	daemon->drivers = driver;
 	err = xvm_store_transact(daemon->store, make_body, driver);
 	if (err)
-		log_err("guest %u: xenstore refuses the bus node for driver domain %u: %s", guest, back, strerror(-err));
+		log_err("guest %u: xenstore refuses the bus node for driver domain %u: %s", guest, back, xvm_store_error(err));
 	else
 		log_line(LOG_INFO, "guest %u: bus node made for driver domain %u", guest, back);
 }

@@ -166,6 +166,7 @@ static void guest_free(struct xvm_guest *guest)
 		xvm_disk_free(disk);
 	}
 	xvm_link_free(guest);
+	xvm_warn_watch(guest, false);
 	free(guest);
 }
 
@@ -597,6 +598,12 @@ static void on_release(struct xvm_daemon *daemon)
 		xvm_drivers_on_release(daemon);
 }
 
+static void on_libxl(struct xvm_daemon *daemon, const char *path)
+{
+	xvm_drivers_on_libxl(daemon, path);
+	xvm_warn_on_libxl(daemon, path);
+}
+
 int xvm_guests_on_store(struct xvm_daemon *daemon)
 {
 	char path[XVM_STORE_PATH_BYTES], token[XVM_STORE_TOKEN_BYTES];
@@ -612,7 +619,9 @@ int xvm_guests_on_store(struct xvm_daemon *daemon)
 		else if (!strcmp(token, TOKEN_NEW))
 			see_domains(daemon);
 		else if (!strcmp(token, XVM_TOKEN_LIBXL))
-			xvm_drivers_on_libxl(daemon, path);
+			on_libxl(daemon, path);
+		else if (!strncmp(token, XVM_TOKEN_CONTROL, strlen(XVM_TOKEN_CONTROL)))
+			xvm_warn_on_control(daemon, token + strlen(XVM_TOKEN_CONTROL));
 		else if (!strncmp(token, TOKEN_FRONT, strlen(TOKEN_FRONT)))
 			on_front(daemon, token + strlen(TOKEN_FRONT));
 		else if (!strncmp(token, TOKEN_NAME, strlen(TOKEN_NAME)))

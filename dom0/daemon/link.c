@@ -13,6 +13,7 @@
 
 #define KEY_ERROR "vmsg-error"
 #define SETTLE_MS 50	/* until the next look at what a connection waits for */
+#define UNWATCHED_MS 1000	/* between looks at a front on which there is no watch */
 #define DEVICES_LIMIT_MS 5000	/* for devices that are being opened when a guest connects */
 
 void xvm_link_path(const struct xvm_guest *guest, const char *leaf, char path[XVM_STORE_PATH_BYTES])
@@ -60,16 +61,21 @@ static void watch_front(struct xvm_guest *guest, bool on)
 {
 	struct xvm_store *store = guest->daemon->store;
 	char path[XVM_STORE_PATH_BYTES], token[XVM_STORE_TOKEN_BYTES];
+	int err = 0;
 
 	if (guest->link.watched == on)
 		return;
 	xvm_link_front_path(guest, "state", path);
 	front_token(guest, token);
-	if (on)
-		guest->link.watched = !store->ops->watch(store, path, token);
-	else
+	if (!on)
 		store->ops->unwatch(store, path, token);
-	guest->link.watched = on && guest->link.watched;
+	else if (!(err = store->ops->watch(store, path, token)))
+		guest->link.watched = true;
+	else if (!guest->link.watch_refused)
+		xvm_guest_log(guest, LOG_ERR, "xenstore refuses a watch on its bus node: %s; looked at each second instead",
+			      xvm_store_error(err));
+	guest->link.watched = on && !err;
+	guest->link.watch_refused = err;
 }
 
 void xvm_link_free(struct xvm_guest *guest)
@@ -379,7 +385,7 @@ static int write_link(struct link_write *w)
 	int err = xvm_store_transact(w->guest->daemon->store, write_body, w);
 
 	if (err && err != -ESTALE)
-		xvm_guest_log(w->guest, LOG_ERR, "xenstore refuses a write to its bus node: %s", strerror(-err));
+		xvm_guest_log(w->guest, LOG_ERR, "xenstore refuses a write to its bus node: %s", xvm_store_error(err));
 	return err;
 }
 
@@ -539,6 +545,11 @@ void xvm_link_update(struct xvm_guest *guest)
 		act(guest, back[link->phase], front);
 	else if (front != XVM_BUS_INITIALISED && front != XVM_BUS_CONNECTED)
 		xvm_link_stop(guest);
+	if (link->phase == XVM_LINK_NONE || link->watched)
+		return;
+	watch_front(guest, true);
+	if (!link->watched && !evtimer_pending(link->look, NULL))
+		xvm_timer(link->look, UNWATCHED_MS);
 }
 
 /* The front has what it needs to go on with its devices over another connection. */

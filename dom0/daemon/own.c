@@ -53,6 +53,7 @@ int xvm_own_new(struct xvm_guest *guest, const struct xvm_spec *spec, bool persi
 	while (*at)
 		at = &(*at)->next;
 	*at = disk;
+	xvm_warn_watch(guest, true);
 	xvm_guest_dirty(guest);
 	*result = disk;
 	return 0;

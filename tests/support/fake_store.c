@@ -24,6 +24,7 @@ struct fake {
 	struct event watch[MAX_WATCHES], queue[MAX_EVENTS], pending[MAX_EVENTS];
 	u32 num_watches, head, tail, num_pending;
 	u32 txn, fail_commits;
+	int no_watch, no_node;		/* errno of what is refused */
 	bool dead[65536];
 };
 
@@ -152,9 +153,11 @@ static int fake_read(struct xvm_store *store, u32 txn, const char *path, char *t
 
 static int fake_write(struct xvm_store *store, u32 txn, const char *path, const char *text)
 {
-	struct node *n = make(fake(store), path);
+	struct node *n;
 
-	(void)txn;
+	if (txn && fake(store)->no_node && !find(fake(store), path))
+		return -fake(store)->no_node;
+	n = make(fake(store), path);
 	snprintf(n->value, sizeof(n->value), "%s", text);
 	changed(fake(store), path);
 	return 0;
@@ -218,10 +221,13 @@ static int fake_set_perms(struct xvm_store *store, u32 txn, const char *path, u3
 static int fake_watch(struct xvm_store *store, const char *path, const char *token)
 {
 	struct fake *f = fake(store);
-	struct event *w = &f->watch[f->num_watches++];
+	struct event *w;
 
-	if (f->num_watches > MAX_WATCHES)
+	if (f->no_watch)
+		return -f->no_watch;
+	if (f->num_watches == MAX_WATCHES)
 		abort();
+	w = &f->watch[f->num_watches++];
 	snprintf(w->path, sizeof(w->path), "%s", path);
 	snprintf(w->token, sizeof(w->token), "%s", token);
 	queue_event(f, path, token);	/* a new watch fires at once */
@@ -338,4 +344,10 @@ void fake_store_set_alive(struct xvm_store *store, u32 domid, bool alive)
 void fake_store_fail_commits(struct xvm_store *store, u32 n)
 {
 	fake(store)->fail_commits = n;
+}
+
+void fake_store_refuse(struct xvm_store *store, int watches, int nodes)
+{
+	fake(store)->no_watch = watches;
+	fake(store)->no_node = nodes;
 }

@@ -23,5 +23,7 @@ bool fake_store_perms(struct xvm_store *store, const char *path, u32 *owner, u32
 void fake_store_set_alive(struct xvm_store *store, u32 domid, bool alive);
 /* The next commits fail with EAGAIN, as when another client was faster. */
 void fake_store_fail_commits(struct xvm_store *store, u32 n);
+/* A quota is used up: new watches, or nodes made within a transaction, fail with this errno until it is 0 again. */
+void fake_store_refuse(struct xvm_store *store, int watches, int nodes);
 
 #endif

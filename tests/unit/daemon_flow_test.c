@@ -6,7 +6,7 @@
 /* LINK: xen/proto xen/user/store.c dom0/base/fdsock.c dom0/base/log.c */
 /* LINK: dom0/daemon/decide.c dom0/daemon/budget.c dom0/spec/spec.c dom0/daemon/image.c dom0/daemon/vfio_user.c dom0/daemon/host_*.c dom0/daemon/pty.c dom0/daemon/opener.c */
 /* LINK: dom0/daemon/disk.c dom0/daemon/link.c dom0/daemon/connect.c dom0/daemon/guests.c dom0/daemon/worker.c dom0/daemon/targets.c */
-/* LINK: dom0/daemon/own.c dom0/daemon/driver.c dom0/daemon/record.c dom0/daemon/op.c dom0/daemon/trace.c dom0/daemon/keep.c dom0/daemon/server.c dom0/daemon/server_*.c */
+/* LINK: dom0/daemon/own.c dom0/daemon/warn.c dom0/daemon/driver.c dom0/daemon/record.c dom0/daemon/op.c dom0/daemon/trace.c dom0/daemon/keep.c dom0/daemon/server.c dom0/daemon/server_*.c */
 /* LINK: dom0/daemon/requests.c dom0/daemon/util.c dom0/daemon/paths.c tests/support/fake_store.c tests/support/fake_xen.c */
 /* LIBS: -levent_core -ljson-c */
 /* TIME: 60 */
@@ -1427,6 +1427,121 @@ static void test_driver_serves(void **state)
 	assert_true(is(DBUS "/state", NULL) && is(DBUS "/connection-id", NULL));
 }
 
+/* ---- what the log says ---- */
+
+static char said[4096];
+
+static void keep_line(void *arg, int level, const char *line)
+{
+	size_t len = strlen(said);
+
+	(void)arg;
+	(void)level;
+	snprintf(said + len, sizeof(said) - len, "%s\n", line);
+}
+
+static u32 times_said(const char *text)
+{
+	const char *at = said;
+	u32 n = 0;
+
+	while ((at = strstr(at, text))) {
+		at += strlen(text);
+		n++;
+	}
+	return n;
+}
+
+static int setup_log(void **state)
+{
+	said[0] = 0;
+	log_set_level(LOG_WARNING);
+	log_to(keep_line, NULL);
+	return setup(state);
+}
+
+static int teardown_log(void **state)
+{
+	int err = teardown(state);
+
+	log_set_level(getenv("V") ? LOG_DEBUG : LOG_EMERG);
+	log_to_stderr();
+	return err;
+}
+
+/* In a driver domain watches are counted: then the front is looked at, until there is one. */
+static void test_watch_refused(void **state)
+{
+	struct xvm_guest *guest;
+
+	(void)state;
+	fake_store_refuse(d.store, E2BIG, 0);
+	xl_add(GOOD, 51712, image, "w");
+	await(P(BE "/state", GOOD, 51712), "2");
+	let_run(1200);
+	assert_int_equal(times_said("refuses a watch on its bus node: this domain's quota"), 1);
+	guest_opens(GOOD);
+	await(P(BUS "/state", GOOD), "4");
+	guest = xvm_guest_find(&d, GOOD);
+	assert_false(guest->link.watched);
+	fake_store_refuse(d.store, 0, 0);
+	let_run(1200);
+	assert_true(guest->link.watched);
+	fake_store_put(d.store, P(FRONT "/state", GOOD), "5");
+	await(P(BUS "/state", GOOD), "6");
+	assert_int_equal(times_said("refuses a watch"), 1);
+}
+
+static void test_store_full(void **state)
+{
+	(void)state;
+	fake_store_refuse(d.store, 0, ENOSPC);
+	xl_add(GOOD, 51712, image, "w");
+	await(P(BE "/state", GOOD, 51712), NULL);
+	assert_int_equal(fake_store_count(d.store, P(BUS, GOOD)), 0);
+	assert_int_equal(times_said("xenstore refuses the nodes of the bus: this domain's quota"), 1);
+	fake_store_refuse(d.store, 0, 0);
+	fake_store_del(d.store, P(BE, GOOD, 51712));
+	assert_true(no_guest_left());
+	connected(GOOD);
+}
+
+static void test_pv_disk_comes_later(void **state)
+{
+	static const char line[] = "was given a PV disk (vbd 51728) beside its virtio disks";
+
+	(void)state;
+	fake_store_put(d.store, P("/libxl/%d/device/vbd/51728", OTHER), "");
+	connected(GOOD);
+	assert_int_equal(times_said("PV disk"), 0);
+	fake_store_put(d.store, P("/libxl/%d/device/vbd/51728", GOOD), "");
+	fake_store_put(d.store, P("/libxl/%d/device/vbd/51728/frontend", GOOD), "x");
+	let_run(50);
+	assert_int_equal(times_said(line), 1);
+	fake_store_del(d.store, P("/libxl/%d/device/vbd/51728", GOOD));
+	let_run(50);
+	assert_int_equal(times_said(line), 1);
+	assert_true(is(P(BE "/state", GOOD, 51712), "4"));
+}
+
+static void test_saved_without(void **state)
+{
+	struct xvm_guest *guest = domain(GOOD);
+
+	(void)state;
+	op_run(own_disk(guest, true), XVM_OP_ATTACH, 5000, NULL);
+	fake_store_put(d.store, P("/local/domain/%d/control/shutdown", GOOD), "suspend");
+	let_run(50);
+	assert_int_equal(times_said("saved"), 0);
+	op_run(own(guest, "type=rng", false), XVM_OP_ATTACH, 5000, NULL);
+	fake_store_put(d.store, P("/local/domain/%d/control/shutdown", GOOD), "");
+	let_run(50);
+	assert_int_equal(times_said("saved"), 0);
+	fake_store_put(d.store, P("/local/domain/%d/control/shutdown", GOOD), "suspend");
+	let_run(50);
+	assert_int_equal(times_said("is being saved or migrated without rng0, attached without --persist"), 1);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -1470,6 +1585,11 @@ int main(int argc, char **argv)
 		CASE(test_driver_serves),
 		CASE(test_device_counters),
 		CASE(test_device_counters_of_too_many),
+#define CASE_LOG(name) cmocka_unit_test_setup_teardown(name, setup_log, teardown_log)
+		CASE_LOG(test_watch_refused),
+		CASE_LOG(test_store_full),
+		CASE_LOG(test_pv_disk_comes_later),
+		CASE_LOG(test_saved_without),
 	};
 	int fd, failed;
 

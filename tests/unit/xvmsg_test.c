@@ -7,7 +7,7 @@
 /* LINK: xen/proto xen/user/store.c dom0/base/fdsock.c dom0/base/log.c */
 /* LINK: dom0/daemon/decide.c dom0/daemon/budget.c dom0/spec/spec.c dom0/daemon/image.c dom0/daemon/vfio_user.c dom0/daemon/host_*.c dom0/daemon/pty.c dom0/daemon/opener.c */
 /* LINK: dom0/daemon/disk.c dom0/daemon/link.c dom0/daemon/connect.c dom0/daemon/guests.c dom0/daemon/worker.c dom0/daemon/targets.c */
-/* LINK: dom0/daemon/own.c dom0/daemon/driver.c dom0/daemon/record.c dom0/daemon/op.c dom0/daemon/trace.c dom0/daemon/keep.c dom0/daemon/server.c dom0/daemon/server_*.c */
+/* LINK: dom0/daemon/own.c dom0/daemon/warn.c dom0/daemon/driver.c dom0/daemon/record.c dom0/daemon/op.c dom0/daemon/trace.c dom0/daemon/keep.c dom0/daemon/server.c dom0/daemon/server_*.c */
 /* LINK: dom0/daemon/requests.c dom0/daemon/util.c dom0/daemon/paths.c dom0/daemon/ctl.c dom0/daemon/ctl_device.c dom0/daemon/report.c */
 /* LINK: tests/support/fake_store.c tests/support/fake_xen.c */
 /* LIBS: -levent_core -ljson-c */

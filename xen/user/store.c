@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "store.h"
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -45,6 +46,13 @@ static void ignore_child(void *arg, const char *name)
 {
 	(void)arg;
 	(void)name;
+}
+
+/* A domain that is not privileged has quotas: ENOSPC for nodes, their sizes and transactions, E2BIG for watches. */
+const char *xvm_store_error(int err)
+{
+	return err == -ENOSPC || err == -E2BIG || err == -EDQUOT ?
+	       "this domain's quota of nodes, transactions or watches is used up, raise it in xenstored" : strerror(-err);
 }
 
 int xvm_store_prune(struct xvm_store *store, u32 txn, const char *path, const char *stop)

@@ -68,6 +68,9 @@ bool xvm_store_exists(struct xvm_store *store, u32 txn, const char *path);
 int xvm_store_read_u32(struct xvm_store *store, u32 txn, const char *path, u32 max, u32 *value);
 int xvm_store_write_u32(struct xvm_store *store, u32 txn, const char *path, u32 value);
 
+/* For people: what a negative errno of these means, and what helps. */
+const char *xvm_store_error(int err);
+
 /* Removes path, then each parent that became empty, up to but without stop. */
 int xvm_store_prune(struct xvm_store *store, u32 txn, const char *path, const char *stop);
 
