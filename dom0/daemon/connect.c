@@ -117,7 +117,7 @@ void xvm_connect_start(struct xvm_guest *guest)
 	for (disk = guest->disks; disk; disk = disk->next)
 		disk->broken = false;
 	if (read_pick(guest, &link->pick, &fault)) {
-		give_up(guest, "front-end key %s %s %u", fault.key, fault.rule, fault.limit);
+		give_up(guest, "front-end key %s %s %u; is its module xen-virtio-msg of an old version?", fault.key, fault.rule, fault.limit);
 		return;
 	}
 	link->bus_fd = open_bus(guest);

@@ -18,19 +18,20 @@
 #include "../base/notify.h"
 #include "../../xen/user/xen.h"
 
+#define XENBUS "/dev/xen/xenbus"
 #define STORE_LIMIT_S 10	/* for xenstored to answer at start */
 
 static struct {
 	struct xvm_daemon daemon;
 	struct xvm_ctl *ctl;
 	struct event *store_event, *on_child, *on_term, *on_int, *on_hup, *stop_limit;
-	int store_fd, pid_fd, ready_fd, status;
+	int store_fd, pid_fd, door_fd, ready_fd, status;
 	bool running;			/* the log is open, nobody reads stderr */
 	int argc;
 	char **argv;
 	FILE *log;
 	char pid_path[128], ctl_path[128];
-} self = { .pid_fd = -1, .ready_fd = -1 };
+} self = { .pid_fd = -1, .door_fd = -1, .ready_fd = -1 };
 
 static int fail(const char *text)
 {
@@ -110,6 +111,20 @@ static int lock_pid_file(void)
 	text[len > 0 ? len : 0] = 0;
 	text[strcspn(text, "\n")] = 0;
 	fprintf(stderr, "xvmsgd: already running, process %s; its pid file is %s\n", text, self.pid_path);
+	return -1;
+}
+
+/*
+ * One for a domain, whatever its --run-dir: a second one would take the first one's guests. What it locks is that domain's door to
+ * xenstore, which is there wherever there is something to serve.
+ */
+static int lock_domain(void)
+{
+	self.door_fd = open(XENBUS, O_RDONLY | O_CLOEXEC);
+	if (self.door_fd < 0 || !flock(self.door_fd, LOCK_EX | LOCK_NB) || errno != EWOULDBLOCK)
+		return 0;
+	fprintf(stderr, "xvmsgd: another xvmsgd serves this domain's guests, with another --run-dir than %s; stop it first\n",
+		self.daemon.options.run_dir);
 	return -1;
 }
 
@@ -427,7 +442,7 @@ int main(int argc, char **argv)
 	umask(022);
 	if (geteuid())
 		return fail("must run as root"), 1;
-	if (lock_pid_file() || (!d->options.foreground && to_background()))
+	if (lock_pid_file() || lock_domain() || (!d->options.foreground && to_background()))
 		return 1;
 	self.status = start() || open_log();
 	if (!self.status) {
