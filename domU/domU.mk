@@ -24,8 +24,9 @@ modules:
 modules-clean:
 	rm -rf $(abspath $(B))/domU
 
-# Source for DKMS. Guests need nothing else of this tree.
-DKMS_DIR = $(DESTDIR)$(PREFIX)/src/xen-virtio-msg-$(VERSION)
+# Source for DKMS, which looks in /usr/src alone, whatever PREFIX is. Guests need nothing else of this tree.
+DKMS_TREE ?= /usr/src
+DKMS_DIR = $(DESTDIR)$(DKMS_TREE)/xen-virtio-msg-$(VERSION)
 #: make install-domU install the guest module's source for DKMS; then: dkms install xen-virtio-msg/VERSION
 .PHONY: install-domU
 install-domU:

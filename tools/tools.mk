@@ -7,17 +7,17 @@ $(B)/xvmsg: $(TOOLS_OBJ)
 
 all: $(B)/xvmsg
 
+MAN_PAGES := $(notdir $(wildcard docs/man/*.[158]))
+# Places of ours below /etc; what is xl's, Xen's or vhost-user's stays.
+MAN_SED = sed 's,/etc/\(xen-virtio-msg\|default/xvmsgd\|init.d/xvmsgd\),$(SYSCONFDIR)/\1,g'
+
 install: install-tools
 install-tools: $(B)/xvmsg
 	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8 \
 		$(DESTDIR)$(COMPLETIONDIR) $(DESTDIR)$(DOCDIR)/examples
 	install -m 755 $(B)/xvmsg $(DESTDIR)$(SBINDIR)/
-	install -m 644 docs/man/xvmsg.1 $(DESTDIR)$(MANDIR)/man1/
-	install -m 644 docs/man/xen-virtio-msg.cfg.5 $(DESTDIR)$(MANDIR)/man5/
-	sed 's,@SYSCONFDIR@,$(SYSCONFDIR),' docs/man/xvmsgd.conf.5 > $(DESTDIR)$(MANDIR)/man5/xvmsgd.conf.5
-	chmod 644 $(DESTDIR)$(MANDIR)/man5/xvmsgd.conf.5
 	install -m 644 tools/xvmsg.bash-completion $(DESTDIR)$(COMPLETIONDIR)/xvmsg
-	install -m 644 docs/man/xvmsgd.8 $(DESTDIR)$(MANDIR)/man8/
+	for f in $(MAN_PAGES); do $(MAN_SED) docs/man/$$f > $(DESTDIR)$(MANDIR)/man$${f##*.}/$$f && chmod 644 $(DESTDIR)$(MANDIR)/man$${f##*.}/$$f || exit 1; done
 	install -m 644 docs/examples/* $(DESTDIR)$(DOCDIR)/examples/
 
 .PHONY: install-tools deb
