@@ -1,5 +1,5 @@
-# 256 devices on one bus: attached, listed, used, detached, with the time per device. A bus has 127 areas, and a device with a driver takes two
-# as the module is today, so at least 60 have their driver at once; the others are there all the same, and come and go like these.
+# 256 devices on one bus: attached, listed, used, detached, with the time per device. The worker maps 64 areas of a guest at once, and
+# a device with a driver has one at least, so some 60 have their driver at once; the others are there all the same, and come and go like these.
 CASE_LIMIT=280
 more=${LAB_devices:-255}
 kv() { echo "$*" >> $OUT/$CASE/hotplug.kv; }
