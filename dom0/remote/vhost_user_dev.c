@@ -602,7 +602,8 @@ static void on_started(void *arg)
 	u32 i;
 
 	r->running = true;
-	r->ticks = 0;
+	if (!r->ending)
+		r->ticks = 0;	/* else it goes on to the end of the stop */
 	if (!poll_call(r)) {
 		lose(r, "its notifications cannot be waited for");
 		return;

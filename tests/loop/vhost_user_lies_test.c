@@ -349,6 +349,27 @@ static void test_lies(void **state)
 			lie_once(i);
 }
 
+/* A server that is slow with each message: a reset that comes while it starts, and one with requests out, end when it has followed. */
+static void test_slow(void **state)
+{
+	u32 i;
+
+	(void)state;
+	assert_return_code(ftruncate(file, IMAGE_BYTES), errno);
+	run_server("--image", "--slow 20");
+	add(VIRTIO_ID_BLOCK);
+	start_disk();
+	for (i = 0; i < 3; i++) {
+		if (i == 1)
+			fill_disk();
+		assert_int_equal(drv_set_status(&drv, DEV, 0), 0);
+		drv_blk_restart(&blk, ~0ull & ~XVM_F_RING_PACKED & ~XVM_F_IN_ORDER);
+		beside_works();
+	}
+	assert_int_equal(drv_blk_do(&blk, VIRTIO_BLK_T_FLUSH, 0, NULL, 0), VIRTIO_BLK_S_OK);
+	assert_int_equal(rig.states[DEV] & (1u << XVM_DEV_SERVER_LOST | 1u << XVM_DEV_BROKEN), 0);
+}
+
 /* ---- the configuration ---- */
 
 static void again(const char *words)
@@ -650,7 +671,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(test_successor_goes_on), TRUSTED(test_successor_goes_on), CASE(test_no_log), TRUSTED(test_no_log),
-		CASE(test_lies), TRUSTED(test_lies), CASE(test_written), TRUSTED(test_written), CASE(test_reset_told),
+		CASE(test_lies), TRUSTED(test_lies), CASE(test_slow), TRUSTED(test_slow), CASE(test_written), TRUSTED(test_written), CASE(test_reset_told),
 		CASE(test_news), CASE(test_net_features), CASE(test_net_config), CASE(test_odd_config),
 		CASE(test_queues), TRUSTED(test_queues), TRUSTED(test_own_areas),
 	};
