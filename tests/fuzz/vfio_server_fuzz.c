@@ -17,7 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct vfio_server how = { .image = -1, .twin = true, .never_wait = true };
+	struct vfio_server how = { .image = -1, .twin = TWIN_YES, .never_wait = true };
 	char sink[4096];
 	int pair[2];
 
@@ -26,6 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	how.intx = data[0] & 1;
 	how.map_notify = data[0] & 2;
 	how.bounce = data[0] & 4;
+	how.queues = data[0] & 16 ? VFIO_SERVER_QUEUES : 1;
 	if (data[0] & 8) {
 		how.image = memfd_create("image", 0);
 		if (how.image < 0 || ftruncate(how.image, 65536))

@@ -37,9 +37,9 @@ static struct drv_blk blk, other;
 static struct drv_sectors load = { .seed = 1 };
 static int image = -1, other_image = -1;
 static pid_t server;
-static volatile bool *grown;
+static struct vfio_server_seen *seen;
 
-static const struct vfio_server plain = { .twin = true, .queue_size = 256 };
+static const struct vfio_server plain = { .twin = TWIN_YES, .queue_size = 256 };
 
 static int start(void **state)
 {
@@ -47,7 +47,7 @@ static int start(void **state)
 	image = memfd_create("image", MFD_CLOEXEC);
 	other_image = memfd_create("other", MFD_CLOEXEC);
 	assert_return_code(ftruncate(image, SECTORS_BYTES) | ftruncate(other_image, SECTORS_BYTES), errno);
-	grown = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	seen = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	server = 0;
 	drv_start(&drv, &rig);
 	return 0;
@@ -69,7 +69,7 @@ static int stop(void **state)
 	reap_server();
 	close(image);
 	close(other_image);
-	munmap((void *)grown, 4096);
+	munmap(seen, 4096);
 	return 0;
 }
 
@@ -78,7 +78,7 @@ static int start_server(struct vfio_server how)
 {
 	int pair[2];
 
-	how.grown = grown;
+	how.seen = seen;
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
 	server = fork();
 	assert_true(server >= 0);
@@ -160,7 +160,7 @@ static void test_mapped_one_socket(void **state)
 	struct vfio_server how = plain;
 
 	(void)state;
-	how.twin = false;
+	how.twin = TWIN_NO;
 	verified_io(how, XVM_DEV_TRUSTED, 500);
 }
 
@@ -193,7 +193,7 @@ static void test_messages_one_socket(void **state)
 	struct vfio_server how = plain;
 
 	(void)state;
-	how.twin = false;
+	how.twin = TWIN_NO;
 	verified_io(how, 0, 500);
 }
 
@@ -212,7 +212,108 @@ static void test_doorbell_memory(void **state)
 
 	(void)state;
 	how.map_notify = true;
-	verified_io(how, XVM_DEV_TRUSTED, 500);
+	verified_io(how, 0, 500);
+	assert_int_equal(seen->notified, 0);
+}
+
+/* A file that shrinks under the worker would be a signal to it: one that may is mapped for a trusted server alone. */
+static void test_doorbell_unsealed(void **state)
+{
+	struct vfio_server how = plain;
+
+	(void)state;
+	how.map_notify = how.unsealed = true;
+	verified_io(how, XVM_DEV_TRUSTED, 200);
+	assert_int_equal(seen->notified, 0);
+}
+
+static void test_doorbell_shrinks(void **state)
+{
+	struct vfio_server how = plain;
+
+	(void)state;
+	how.map_notify = how.unsealed = how.shrinks = true;
+	verified_io(how, 0, 200);
+	assert_true(seen->notified);
+}
+
+/* A write and a read of what it wrote, in one queue. */
+static void queue_io(struct drv_vq *vq, u32 area, u8 *base, u32 q)
+{
+	struct virtio_blk_outhdr hdr = { .sector = 8 * q };
+	struct drv_seg seg[3] = {
+		{ xvm_addr_make(area, 0x1000 * (3 * q)), sizeof(hdr), false },
+		{ xvm_addr_make(area, 0x1000 * (3 * q + 1)), 4096, false },
+		{ xvm_addr_make(area, 0x1000 * (3 * q + 2)), 1, true },
+	};
+	u8 *at = base + 0x1000 * (3 * q), want[4096];
+	u32 len, i;
+
+	memset(want, (int)(0x51 + q), sizeof(want));
+	for (i = 0; i < 2; i++) {
+		hdr.type = i ? VIRTIO_BLK_T_IN : VIRTIO_BLK_T_OUT;
+		seg[1].write = i;
+		memcpy(at, &hdr, sizeof(hdr));
+		memset(at + 0x1000, i ? 0 : want[0], 4096);
+		at[0x2000] = 0xff;
+		assert_true(drv_vq_add(vq, seg, 3) >= 0);
+		drv_vq_kick(vq);
+		drv_vq_wait(vq, &len);
+		assert_int_equal(at[0x2000], VIRTIO_BLK_S_OK);
+		assert_memory_equal(at + 0x1000, want, sizeof(want));
+	}
+}
+
+#define QUEUES 3u
+
+static void several_queues(struct vfio_server how, u32 flags)
+{
+	struct drv_vq vq[QUEUES];
+	u16 count;
+	u8 *base;
+	u32 q, round;
+
+	how.queues = QUEUES;
+	add_there(how, flags);
+	base = drv_area_new(&drv, 9, 1, 64);
+	assert_true(drv_negotiate(&drv, 1, ALL_FEATURES) & 1ull << VIRTIO_BLK_F_MQ);
+	assert_int_equal(drv_config(&drv, 1, offsetof(struct virtio_blk_config, num_queues), 2, &count), 2);
+	assert_int_equal(count, QUEUES);
+	for (q = 0; q < QUEUES; q++)
+		drv_vq_setup(&vq[q], &drv, 1, (u16)q, 64, 9, 0x20000 + q * 0x4000, true);
+	drv_set_status(&drv, 1, 15);
+	for (round = 0; round < 20; round++)
+		for (q = 0; q < QUEUES; q++)
+			queue_io(&vq[q], 9, base, q);
+	for (q = 0; q < QUEUES; q++)
+		assert_int_equal(seen->requests[q], 40);
+}
+
+static void test_queues(void **state)
+{
+	(void)state;
+	several_queues(plain, XVM_DEV_TRUSTED);
+	assert_int_not_equal(seen->notified, 0);
+}
+
+static void test_queues_by_doorbells(void **state)
+{
+	struct vfio_server how = plain;
+
+	(void)state;
+	how.map_notify = true;
+	several_queues(how, 0);
+	assert_int_equal(seen->notified, 0);
+}
+
+/* Every message waits for some time. */
+static void test_slow(void **state)
+{
+	struct vfio_server how = plain;
+
+	(void)state;
+	how.late_ms = 3;
+	verified_io(how, XVM_DEV_TRUSTED, 30);
 }
 
 static void test_intx(void **state)
@@ -245,7 +346,7 @@ static void test_small_queue(void **state)
 static void test_random_numbers(void **state)
 {
 	static u8 zero[4096];
-	struct vfio_server how = { .image = -1, .twin = true };
+	struct vfio_server how = { .image = -1, .twin = TWIN_YES };
 	struct xvm_msg_device_info info;
 	struct drv_vq vq;
 	struct drv_seg seg = { xvm_addr_make(9, 0x10000), 4096, true };
@@ -276,7 +377,7 @@ static void test_grows(void **state)
 	(void)state;
 	verified_io(plain, XVM_DEV_TRUSTED, 50);
 	assert_return_code(ftruncate(image, 2 * SECTORS_BYTES), errno);
-	*grown = true;
+	seen->grown = true;
 	DRV_UNTIL(&drv, drv.configs[1]);
 	assert_int_equal(drv_config(&drv, 1, 0, 8, &capacity), 8);
 	assert_int_equal(capacity, 2 * SECTORS_BYTES / 512);
@@ -397,8 +498,7 @@ static void test_twin_lies(void **state)
 	struct vfio_server how = plain;
 
 	(void)state;
-	how.twin = false;
-	how.twin_lies = true;
+	how.twin = TWIN_NONE;
 	add(how, 0);
 	RIG_UNTIL(&rig, rig.state[1] == XVM_DEV_GONE);
 	assert_string_equal(rig.last_log, "device 1: server accepts a second socket and does not send just that");
@@ -407,6 +507,18 @@ static void test_twin_lies(void **state)
 	add(how, XVM_DEV_ONE_SOCKET);
 	RIG_UNTIL(&rig, rig.state[1] == XVM_DEV_GONE);
 	assert_string_equal(rig.last_log, "device 1: server accepts a second socket that was not offered");
+	reap_server();
+	rig.state[1] = 0;
+	how.twin = TWIN_FILE;
+	add(how, 0);
+	RIG_UNTIL(&rig, rig.state[1] == XVM_DEV_GONE);
+	assert_string_equal(rig.last_log, "device 1: server's second socket is none");
+	reap_server();
+	rig.state[1] = 0;
+	how.twin = TWIN_UNSAID;
+	add(how, 0);
+	RIG_UNTIL(&rig, rig.state[1] == XVM_DEV_GONE);
+	assert_string_equal(rig.last_log, "device 1: server sent a second socket and does not say so");
 }
 
 /* ---- what a server can do, and when ---- */
@@ -435,7 +547,7 @@ static double seconds(void)
 }
 
 /* The guest never hears of the device; whoever asked for it hears why; in time. */
-static void absent(enum vfio_server_phase at, enum vfio_server_act act)
+static void absent(enum vfio_server_phase at, enum vfio_server_act act, u32 count)
 {
 	struct vfio_server how = plain;
 	double began = seconds();
@@ -443,6 +555,7 @@ static void absent(enum vfio_server_phase at, enum vfio_server_act act)
 
 	how.at = at;
 	how.act = act;
+	how.count = count;
 	rig.state[1] = 0;
 	add(how, XVM_DEV_TRUSTED);
 	while (rig.state[1] != XVM_DEV_GONE) {
@@ -467,12 +580,14 @@ static void test_fails_before(void **state)
 	add_other();
 	for (i = 0; i < XVM_ARRAY_SIZE(phases); i++)
 		for (k = 0; k < XVM_ARRAY_SIZE(acts); k++)
-			absent(phases[i], acts[k]);
-	absent(AT_INFO, DO_LONG);
-	absent(AT_INFO, DO_TWICE);
-	absent(AT_VERSION, DO_DESCRIPTORS);
-	absent(AT_READ, DO_FLOOD);
-	absent(AT_READ, DO_HANG);
+			absent(phases[i], acts[k], 0);
+	/* The first two may be refused: of the command register, and of MSI-X. */
+	for (k = 0; k < XVM_ARRAY_SIZE(acts); k++)
+		absent(AT_WRITE, acts[k], 3);
+	absent(AT_INFO, DO_LONG, 0);
+	absent(AT_INFO, DO_TWICE, 0);
+	absent(AT_VERSION, DO_DESCRIPTORS, 0);
+	absent(AT_READ, DO_FLOOD, 0);
 }
 
 /* It can be started, says NEEDS_RESET again, and can be removed. */
@@ -615,12 +730,17 @@ static void test_hangs(void **state)
 }
 
 /* Before any driver: who asked for the device is told at once, a driver when it comes. */
-static void test_dies_unused(void **state)
+static void breaks_unused(enum vfio_server_phase at, enum vfio_server_act act, u32 count)
 {
-	(void)state;
+	struct vfio_server how = plain;
+
+	how.at = at;
+	how.act = act;
+	how.count = count;
 	add_other();
-	add_there(plain, XVM_DEV_TRUSTED);
-	kill(server, SIGKILL);
+	add_there(how, XVM_DEV_TRUSTED);
+	if (at == AT_NOTHING)
+		kill(server, SIGKILL);
 	RIG_UNTIL(&rig, rig.state[1] == XVM_DEV_BROKEN);
 	reap_server();
 	assert_int_equal(drv_status(&drv, 1), 0);
@@ -629,6 +749,24 @@ static void test_dies_unused(void **state)
 	DRV_UNTIL(&drv, drv.configs[1]);
 	assert_true(drv.config[1].device_status & XVM_S_NEEDS_RESET);
 	other_works();
+}
+
+static void test_dies_unused(void **state)
+{
+	(void)state;
+	breaks_unused(AT_NOTHING, DO_DIE, 0);
+}
+
+static void test_dies_at_irqs(void **state)
+{
+	(void)state;
+	breaks_unused(AT_SET_IRQS, DO_DIE, 2);
+}
+
+static void test_refuses_irqs(void **state)
+{
+	(void)state;
+	breaks_unused(AT_SET_IRQS, DO_REFUSE, 0);
 }
 
 static void test_lies_head(void **state)
@@ -658,13 +796,16 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(test_mapped), CASE(test_mapped_one_socket), CASE(test_not_offered), CASE(test_indirect),
-		CASE(test_messages), CASE(test_cannot_map), CASE(test_messages_one_socket), CASE(test_messages_beside_mapping),
-		CASE(test_doorbell_memory), CASE(test_intx), CASE(test_small_queue), CASE(test_random_numbers),
+		CASE(test_messages), CASE(test_cannot_map), CASE(test_messages_one_socket),
+		CASE(test_messages_beside_mapping), CASE(test_doorbell_memory), CASE(test_doorbell_unsealed),
+		CASE(test_doorbell_shrinks), CASE(test_queues), CASE(test_queues_by_doorbells), CASE(test_slow),
+		
+		CASE(test_intx), CASE(test_small_queue), CASE(test_random_numbers),
 		CASE(test_grows), cmocka_unit_test_setup_teardown(test_worker_dies, start_kept, stop_kept),
 		CASE(test_reset_under_io), CASE(test_areas_come_and_go),
 		CASE(test_remove_under_io), CASE(test_stop_under_io), CASE(test_other_type), CASE(test_twin_lies),
 		CASE(test_fails_before), CASE(test_dies_at_start), CASE(test_refuses_queue),
-		CASE(test_garbage_at_driver_ok), CASE(test_dies_at_map), CASE(test_dies_at_request),
+		CASE(test_dies_at_irqs), CASE(test_refuses_irqs), CASE(test_garbage_at_driver_ok), CASE(test_dies_at_map), CASE(test_dies_at_request),
 		CASE(test_dies_at_data), CASE(test_dies_at_used), CASE(test_floods), CASE(test_hangs),
 		CASE(test_dies_unused), CASE(test_lies_head), CASE(test_lies_length), CASE(test_lies_index),
 	};

@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #define MAX_BODY 70000u
@@ -30,6 +31,7 @@
 #define ISR_AT 0x100u
 #define CONFIG_AT 0x200u
 #define CONFIG_LEN 60u
+#define WCE_AT 32u
 #define DOORBELL_STEP 4u
 #define VECTORS 3
 
@@ -73,7 +75,11 @@ struct server {
 	uint32_t feature_select, driver_select;
 	uint64_t driver_features;
 	uint16_t config_vector, selected;
-	struct queue queue;
+	struct queue queue[VFIO_SERVER_QUEUES];
+	unsigned int queues;
+	struct vfio_server_seen *seen, unseen;
+	uint64_t reset_until_ms;
+	uint8_t reset_status;
 	uint64_t capacity;
 	int doorbell_fd;
 	uint16_t *doorbell;
@@ -84,7 +90,7 @@ struct server {
 
 static const char *const phase_words[] = {
 	"nothing", "version", "info", "region", "irq", "reset", "map", "set-irqs", "read", "write", "features",
-	"queue", "driver-ok", "down", "request", "data", "used",
+	"queue", "driver-ok", "down", "request", "data", "used", "unmap", "config",
 };
 
 static const char *const act_words[] = {
@@ -128,6 +134,20 @@ static void put(uint8_t *p, uint64_t v, int bytes)
 
 	for (i = 0; i < bytes; i++)
 		p[i] = (uint8_t)(v >> 8 * i);
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+static void wait_ms(unsigned int ms)
+{
+	if (ms)
+		poll(NULL, 0, (int)ms);
 }
 
 /* ---- bytes ---- */
@@ -449,13 +469,16 @@ static void add_region(struct server *s, struct message *m)
 	r->addr = get(m->body + 16, 8);
 	r->size = size;
 	r->map = map;
+	s->seen->mapped += map != NULL;
 	reply(s, AT_MAP, m, NULL, 0, -1);
 }
 
-static void drop_region(struct region *r)
+static void drop_region(struct server *s, struct region *r)
 {
-	if (r->map)
+	if (r->map) {
 		munmap(r->map, r->size);
+		s->seen->let_go++;
+	}
 	memset(r, 0, sizeof(*r));
 }
 
@@ -467,7 +490,10 @@ static void del_region(struct server *s, struct message *m)
 		refuse(s, m, ENOENT);
 		return;
 	}
-	drop_region(r);
+	wait_ms(s->how->unmap_ms);
+	if (misbehave(s, AT_UNMAP, &m->h))
+		return;
+	drop_region(s, r);
 	reply(s, AT_NOTHING, m, m->body, 24, -1);
 }
 
@@ -489,9 +515,8 @@ struct seg {
 	bool write;
 };
 
-static int get_chain(struct server *s, uint16_t head, struct seg *seg)
+static int get_chain(struct server *s, struct queue *q, uint16_t head, struct seg *seg)
 {
-	struct queue *q = &s->queue;
 	uint16_t flags, at = head;
 	uint8_t d[16];
 	int n = 0;
@@ -597,9 +622,8 @@ static int64_t do_random(struct server *s, struct seg *seg, int n)
 	return len;
 }
 
-static bool put_used(struct server *s, uint16_t head, uint32_t len)
+static bool put_used(struct server *s, struct queue *q, uint16_t head, uint32_t len)
 {
-	struct queue *q = &s->queue;
 	uint8_t elem[8], idx[2];
 	bool lie = is_now(s, AT_USED);
 
@@ -622,9 +646,8 @@ static bool put_used(struct server *s, uint16_t head, uint32_t len)
 	return true;
 }
 
-static void serve_queue(struct server *s)
+static void serve_queue(struct server *s, struct queue *q)
 {
-	struct queue *q = &s->queue;
 	struct seg seg[MAX_SEGS];
 	uint8_t word[2];
 	int64_t len;
@@ -640,7 +663,7 @@ static void serve_queue(struct server *s)
 		q->seen++;
 		if (misbehave(s, AT_REQUEST, &(struct header){ 0 }))
 			return;
-		n = get_chain(s, (uint16_t)get(word, 2), seg);
+		n = get_chain(s, q, (uint16_t)get(word, 2), seg);
 		len = n < 0 ? -1 : s->how->image >= 0 ? do_disk(s, seg, n) : do_random(s, seg, n);
 		if (s->over)
 			return;
@@ -649,8 +672,9 @@ static void serve_queue(struct server *s)
 			raise_irq(s, s->config_vector, 2);
 			return;
 		}
-		if (!put_used(s, (uint16_t)get(word, 2), (uint32_t)len))
+		if (!put_used(s, q, (uint16_t)get(word, 2), (uint32_t)len))
 			return;
+		s->seen->requests[q - s->queue]++;
 		some = true;
 	}
 	if (some)
@@ -661,10 +685,12 @@ static void serve_queue(struct server *s)
 
 static uint64_t offered(const struct server *s)
 {
-	return 1ull << 32 | 1ull << 33 | 1ull << 38 | 1ull << 29 | (s->how->image >= 0 ? 1u << 9 | 1u << 2 | 1u << 6 : 0);
+	uint64_t disk = 1u << 9 | 1u << 11 | 1u << 2 | 1u << 6 | (s->queues > 1 ? 1u << 12 : 0);
+
+	return 1ull << 32 | 1ull << 33 | 1ull << 38 | 1ull << 29 | (s->how->image >= 0 ? disk : 0);
 }
 
-static void fill_config(struct server *s, uint8_t config[CONFIG_LEN])
+static void fill_config(const struct server *s, uint8_t config[CONFIG_LEN])
 {
 	memset(config, 0, CONFIG_LEN);
 	if (s->how->image < 0)
@@ -672,13 +698,20 @@ static void fill_config(struct server *s, uint8_t config[CONFIG_LEN])
 	put(config, s->capacity, 8);
 	put(config + 12, 32, 4);	/* seg_max */
 	put(config + 20, 512, 4);	/* blk_size */
+	config[WCE_AT] = s->seen->wce;
+	put(config + 34, s->queues, 2);
+}
+
+/* A function that ends its reset when it is done with it. */
+static uint8_t read_status(const struct server *s)
+{
+	return s->reset_until_ms && now_ms() < s->reset_until_ms ? s->reset_status : s->status;
 }
 
 /* The whole common structure as it reads now. */
 static void fill_common(const struct server *s, uint8_t c[64])
 {
-	const struct queue *q = &s->queue;
-	bool there = !s->selected;
+	const struct queue *q = s->queue;
 
 	memset(c, 0, 64);
 	put(c, s->feature_select, 4);
@@ -686,16 +719,17 @@ static void fill_common(const struct server *s, uint8_t c[64])
 	put(c + 8, s->driver_select, 4);
 	put(c + 12, s->driver_select < 2 ? s->driver_features >> 32 * s->driver_select : 0, 4);
 	put(c + 16, s->config_vector, 2);
-	put(c + 18, 1, 2);
-	c[20] = s->status;
+	put(c + 18, s->queues, 2);
+	c[20] = read_status(s);
 	c[21] = s->generation;
 	put(c + 22, s->selected, 2);
-	if (!there)
+	if (s->selected >= s->queues)
 		return;
+	q += s->selected;
 	put(c + 24, q->size, 2);
 	put(c + 26, q->vector, 2);
 	put(c + 28, q->enabled, 2);
-	put(c + 30, 1, 2);
+	put(c + 30, s->selected + 1u, 2);
 	put(c + 32, q->desc, 8);
 	put(c + 40, q->avail, 8);
 	put(c + 48, q->used, 8);
@@ -703,11 +737,17 @@ static void fill_common(const struct server *s, uint8_t c[64])
 
 static void device_reset(struct server *s)
 {
-	memset(&s->queue, 0, sizeof(s->queue));
-	s->queue.size = (uint16_t)(s->how->queue_size ? s->how->queue_size : 128);
-	s->queue.vector = s->config_vector = 0xffff;
+	unsigned int i;
+
+	memset(s->queue, 0, sizeof(s->queue));
+	for (i = 0; i < s->queues; i++) {
+		s->queue[i].size = (uint16_t)(s->how->queue_size ? s->how->queue_size : 128);
+		s->queue[i].vector = 0xffff;
+	}
+	s->config_vector = 0xffff;
 	s->status = s->isr = 0;
 	s->driver_features = s->feature_select = s->driver_select = s->selected = 0;
+	s->seen->wce = 1;
 }
 
 static enum vfio_server_phase set_status(struct server *s, uint8_t status)
@@ -715,6 +755,8 @@ static enum vfio_server_phase set_status(struct server *s, uint8_t status)
 	uint8_t was = s->status;
 
 	if (!status) {
+		s->reset_status = was;
+		s->reset_until_ms = was && s->how->reset_ms ? now_ms() + s->how->reset_ms : 0;
 		device_reset(s);
 		return AT_DOWN;
 	}
@@ -723,8 +765,11 @@ static enum vfio_server_phase set_status(struct server *s, uint8_t status)
 			   !(s->driver_features >> 32 & 1)))
 		status &= (uint8_t)~8u;
 	s->status = status | (was & 64);
-	if (status & 4 && !(was & 4))
+	if (status & 4 && !(was & 4)) {
+		if (s->how->shrinks && ftruncate(s->doorbell_fd, 0))
+			abort();
 		return AT_DRIVER_OK;
+	}
 	return status & 8 ? AT_FEATURES : AT_WRITE;
 }
 
@@ -740,7 +785,7 @@ static void set_half(uint64_t *to, uint32_t at, uint64_t v, uint32_t len)
 
 static enum vfio_server_phase write_common(struct server *s, uint32_t off, uint32_t len, uint64_t v)
 {
-	struct queue *q = &s->queue;
+	struct queue none, *q = s->selected < s->queues ? &s->queue[s->selected] : &none;
 
 	switch (off) {
 	case 0:
@@ -762,15 +807,14 @@ static enum vfio_server_phase write_common(struct server *s, uint32_t off, uint3
 		s->selected = (uint16_t)v;
 		break;
 	case 24:
-		if (!s->selected && v && v <= 1024 && !(v & (v - 1)))
+		if (v && v <= 1024 && !(v & (v - 1)))
 			q->size = (uint16_t)v;
 		break;
 	case 26:
 		q->vector = !s->how->intx && v < VECTORS ? (uint16_t)v : 0xffff;
 		break;
 	case 28:
-		if (!s->selected)
-			q->enabled = v == 1;
+		q->enabled = v == 1;
 		return AT_QUEUE;
 	case 32: case 36:
 		set_half(&q->desc, off - 32, v, len);
@@ -822,6 +866,19 @@ static void read_region(struct server *s, struct message *m)
 	reply(s, AT_READ, m, out, 16 + count, -1);
 }
 
+/* One byte of a disk's may be written, by a word. */
+static void write_config(struct server *s, struct message *m, uint64_t off, uint32_t count)
+{
+	if (s->how->image < 0 || off != CONFIG_AT + WCE_AT || count != 1 || m->body[16] > 1) {
+		refuse(s, m, EINVAL);
+		return;
+	}
+	if (misbehave(s, AT_CONFIG, &m->h))
+		return;
+	s->seen->wce = m->body[16];
+	reply(s, AT_NOTHING, m, m->body, 16, -1);
+}
+
 static void write_region(struct server *s, struct message *m)
 {
 	uint64_t off = get(m->body, 8);
@@ -832,13 +889,20 @@ static void write_region(struct server *s, struct message *m)
 		refuse(s, m, EINVAL);
 		return;
 	}
+	if (region == BAR_STRUCTURES && off + count > CONFIG_AT) {
+		write_config(s, m, off, count);
+		return;
+	}
 	if (region == 7 && off == 4 && count == 2)
 		memcpy(s->pci + 4, m->body + 16, 2);
 	if (region == BAR_STRUCTURES && off < 64 && count && count <= 8)
 		at = write_common(s, (uint32_t)off, count, get(m->body + 16, (int)count));
 	reply(s, at, m, m->body, 16, -1);
-	if (region == BAR_DOORBELLS && off == DOORBELL_STEP)
-		serve_queue(s);
+	if (region == BAR_DOORBELLS) {
+		s->seen->notified++;
+		if (off % DOORBELL_STEP == 0 && off && off / DOORBELL_STEP <= s->queues)
+			serve_queue(s, &s->queue[off / DOORBELL_STEP - 1]);
+	}
 }
 
 /* ---- the function ---- */
@@ -894,8 +958,11 @@ static void make_doorbells(struct server *s)
 	if (!s->how->map_notify)
 		return;
 	s->doorbell_fd = memfd_create("doorbells", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (s->doorbell_fd < 0 || ftruncate(s->doorbell_fd, 8192) || fcntl(s->doorbell_fd, F_ADD_SEALS, F_SEAL_SHRINK))
+	if (s->doorbell_fd < 0 || ftruncate(s->doorbell_fd, 8192) ||
+	    (!s->how->unsealed && fcntl(s->doorbell_fd, F_ADD_SEALS, F_SEAL_SHRINK)))
 		abort();
+	if (s->how->shrinks)
+		return;
 	map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, s->doorbell_fd, 4096);
 	if (map == MAP_FAILED)
 		abort();
@@ -910,19 +977,21 @@ static void answer_version(struct server *s, struct message *m)
 	char text[400] = "";
 	uint8_t body[500] = { 0 };
 	int pair[2] = { -1, -1 }, len;
-	bool asked;
+	bool asked, says;
 
 	if (m->len < 5 || m->body[m->len - 1] || get(m->body, 2)) {
 		refuse(s, m, EINVAL);
 		return;
 	}
 	asked = strstr((char *)m->body + 4, "twin_socket");
-	if (asked && s->how->twin && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
+	says = (asked && s->how->twin == TWIN_YES) || s->how->twin == TWIN_NONE || s->how->twin == TWIN_FILE;
+	if (asked && (s->how->twin == TWIN_YES || s->how->twin == TWIN_UNSAID) &&
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
 		abort();
-	len = snprintf(text, sizeof(text), "{\"capabilities\": {\"max_msg_fds\": 8, \"max_data_xfer_size\": 1048576%s%s}}",
-		       (asked && s->how->twin) || s->how->twin_lies ? ", " : "",
-		       s->how->twin_lies ? "\"twin_socket\":{\"supported\":true, \"fd_index\": 0}" :
-		       asked && s->how->twin ? "\"twin_socket\":{\"supported\":true, \"fd_index\":0}" : "");
+	if (s->how->twin == TWIN_FILE)
+		pair[1] = memfd_create("twin", MFD_CLOEXEC);
+	len = snprintf(text, sizeof(text), "{\"capabilities\": {\"max_msg_fds\": 8, \"max_data_xfer_size\": 1048576%s}}",
+		       says ? ", \"twin_socket\":{\"supported\":true, \"fd_index\":0}" : "");
 	put(body + 2, 1, 2);
 	memcpy(body + 4, text, (size_t)len + 1);
 	s->twin = pair[0];
@@ -1046,17 +1115,23 @@ static void take_message(struct server *s, struct message *m)
 
 static void look_at_doorbell(struct server *s)
 {
-	if (!s->doorbell || __atomic_load_n(&s->doorbell[DOORBELL_STEP / 2], __ATOMIC_ACQUIRE) == 0xffff)
-		return;
-	__atomic_store_n(&s->doorbell[DOORBELL_STEP / 2], 0xffff, __ATOMIC_SEQ_CST);
-	serve_queue(s);
+	uint16_t *bell;
+	unsigned int i;
+
+	for (i = 0; s->doorbell && i < s->queues; i++) {
+		bell = &s->doorbell[(i + 1) * DOORBELL_STEP / 2];
+		if (__atomic_load_n(bell, __ATOMIC_ACQUIRE) == 0xffff)
+			continue;
+		__atomic_store_n(bell, 0xffff, __ATOMIC_SEQ_CST);
+		serve_queue(s, &s->queue[i]);
+	}
 }
 
 static void look_at_size(struct server *s)
 {
-	if (!s->how->grown || !*s->how->grown)
+	if (!s->seen->grown)
 		return;
-	*s->how->grown = false;
+	s->seen->grown = false;
 	measure(s);
 	s->generation++;
 	raise_irq(s, s->config_vector, 2);
@@ -1086,7 +1161,7 @@ static void end(struct server *s)
 		free_message(m);
 	}
 	for (i = 0; i < MAX_REGIONS; i++)
-		drop_region(&s->region[i]);
+		drop_region(s, &s->region[i]);
 	for (i = 0; i < VECTORS; i++) {
 		if (s->irq[i] >= 0)
 			close(s->irq[i]);
@@ -1107,6 +1182,8 @@ int vfio_server_run(const struct vfio_server *how, int sock)
 	struct server s = { .how = how, .sock = sock, .twin = -1, .intx = -1, .irq = { -1, -1, -1 } };
 	struct message *m;
 
+	s.seen = how->seen ? how->seen : &s.unseen;
+	s.queues = how->image >= 0 && how->queues ? how->queues : 1;
 	measure(&s);
 	make_function(&s);
 	make_doorbells(&s);
@@ -1114,6 +1191,7 @@ int vfio_server_run(const struct vfio_server *how, int sock)
 	while (!s.over) {
 		m = next_message(&s);
 		if (m) {
+			wait_ms(how->late_ms);
 			take_message(&s, m);
 			free_message(m);
 		}

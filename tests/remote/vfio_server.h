@@ -10,9 +10,11 @@
 
 #include <stdbool.h>
 
+#define VFIO_SERVER_QUEUES 4u
+
 enum vfio_server_phase {
 	AT_NOTHING, AT_VERSION, AT_INFO, AT_REGION, AT_IRQ, AT_RESET, AT_MAP, AT_SET_IRQS, AT_READ, AT_WRITE,
-	AT_FEATURES, AT_QUEUE, AT_DRIVER_OK, AT_DOWN, AT_REQUEST, AT_DATA, AT_USED,
+	AT_FEATURES, AT_QUEUE, AT_DRIVER_OK, AT_DOWN, AT_REQUEST, AT_DATA, AT_USED, AT_UNMAP, AT_CONFIG,
 };
 
 enum vfio_server_act {
@@ -30,20 +32,43 @@ enum vfio_server_act {
 	DO_USED_IDX,		/* or more of them than there are */
 };
 
+/* How it answers the offer of a second socket. */
+enum vfio_server_twin {
+	TWIN_NO,
+	TWIN_YES,
+	TWIN_NONE,		/* says that it sends one, and does not */
+	TWIN_FILE,		/* sends a file in its place */
+	TWIN_UNSAID,		/* sends one and does not say so */
+};
+
+/* What others may see of it; in memory that is shared if they are another process. */
+struct vfio_server_seen {
+	volatile bool grown;			/* set by others: the file has another size; say so */
+	volatile unsigned int mapped, let_go;	/* memory by descriptor */
+	volatile unsigned int notified;		/* by messages; not: by doorbells in memory */
+	volatile unsigned int requests[VFIO_SERVER_QUEUES];
+	volatile unsigned char wce;		/* in the configuration, and what a driver writes there */
+};
+
 struct vfio_server {
 	int image;		/* a disk on this file; -1: an entropy source */
-	bool twin;		/* accept a second socket */
-	bool twin_lies;		/* say so and send none */
+	enum vfio_server_twin twin;
 	bool map_notify;	/* doorbells in memory, looked at all the time */
+	bool unsealed;		/* in a file that may shrink */
+	bool shrinks;		/* and does when a driver is there: doorbells come by messages, or not at all */
 	bool intx;		/* no MSI-X */
 	bool maps_once;		/* only what comes first can be mapped */
 	bool bounce;		/* touch data by messages even where memory is mapped */
 	bool never_wait;	/* a send or receive that would wait is the end */
 	unsigned int queue_size;
+	unsigned int queues;	/* of a disk; 0: one */
+	unsigned int late_ms;	/* each message of the client's waits for so long, */
+	unsigned int unmap_ms;	/* and a DMA_UNMAP */
+	unsigned int reset_ms;	/* so long status reads what it was before a reset */
 	enum vfio_server_phase at;
 	enum vfio_server_act act;
 	unsigned int count;	/* the how many-th time it comes there; 0: the first */
-	volatile bool *grown;	/* the file has another size: say so, and clear it; may be NULL */
+	struct vfio_server_seen *seen;	/* may be NULL */
 };
 
 /* Serves until the other side closes; 0, or -1 when it broke a rule. Closes sock. */

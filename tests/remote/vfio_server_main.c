@@ -2,7 +2,7 @@
 /*
  * The server of vfio_server.h at a socket of its own: one connection after the
  * other, until it is killed. SIGHUP: the image has another size.
- *   xvm-vfio-server --socket PATH [--image FILE] [--one-socket] [--map-notify] [--intx] [--bounce]
+ *   xvm-vfio-server --socket PATH [--image FILE [--queues N]] [--one-socket] [--map-notify] [--intx] [--bounce]
  *                   [--at PHASE --do ACT [--count N]]
  */
 #include "vfio_server.h"
@@ -17,12 +17,12 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-static volatile bool grown;
+static struct vfio_server_seen seen;
 
 static void on_hup(int signal)
 {
 	(void)signal;
-	grown = true;
+	seen.grown = true;
 }
 
 static int listen_at(const char *path)
@@ -46,7 +46,7 @@ static int listen_at(const char *path)
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: xvm-vfio-server --socket PATH [--image FILE] [--one-socket] [--map-notify] [--intx] "
+	fprintf(stderr, "usage: xvm-vfio-server --socket PATH [--image FILE [--queues N]] [--one-socket] [--map-notify] [--intx] "
 		"[--bounce] [--at PHASE --do ACT [--count N]]\n");
 	return 2;
 }
@@ -58,9 +58,9 @@ int main(int argc, char **argv)
 		{ "one-socket", no_argument, NULL, 'o' }, { "map-notify", no_argument, NULL, 'm' },
 		{ "intx", no_argument, NULL, 'x' }, { "bounce", no_argument, NULL, 'b' },
 		{ "at", required_argument, NULL, 'a' }, { "do", required_argument, NULL, 'd' },
-		{ "count", required_argument, NULL, 'c' }, { 0 }
+		{ "count", required_argument, NULL, 'c' }, { "queues", required_argument, NULL, 'q' }, { 0 }
 	};
-	struct vfio_server how = { .image = -1, .twin = true, .grown = &grown };
+	struct vfio_server how = { .image = -1, .twin = TWIN_YES, .seen = &seen };
 	struct sigaction hup = { .sa_handler = on_hup };
 	const char *path = NULL;
 	int opt, sock, conn, word = 0;
@@ -77,8 +77,15 @@ int main(int argc, char **argv)
 				return 1;
 			}
 			break;
+		case 'q':
+			how.queues = (unsigned int)strtoul(optarg, NULL, 10);
+			if (!how.queues || how.queues > VFIO_SERVER_QUEUES) {
+				fprintf(stderr, "xvm-vfio-server: %s queues, 1 to %u can be\n", optarg, VFIO_SERVER_QUEUES);
+				return 2;
+			}
+			break;
 		case 'o':
-			how.twin = false;
+			how.twin = TWIN_NO;
 			break;
 		case 'm':
 			how.map_notify = true;
