@@ -147,6 +147,17 @@ static void config_read(struct vfio_dev *dev)
 	xvm_vdev_config_changed(vdev);
 }
 
+static void pci_pause(void *client, u32 ms)
+{
+	vfio_watch_pause(((struct vfu_client *)client)->arg, ms);
+}
+
+static u64 pci_now_ms(void *client)
+{
+	(void)client;
+	return vfio_now_ms();
+}
+
 /* The function's argument is its regions', the client. */
 static void pci_done(void *arg, const char *why)
 {
@@ -181,6 +192,8 @@ static const struct virtio_pci_ops pci_ops = {
 	.try_read = vfu_client_try_read,
 	.try_write = vfu_client_try_write,
 	.size = vfu_client_size,
+	.pause = pci_pause,
+	.now_ms = pci_now_ms,
 	.done = pci_done,
 };
 

@@ -92,8 +92,8 @@ struct vfio_dev {
 
 	struct vfio_watch watch[WATCHES];
 	struct vfio_irq irq[IRQS];
-	struct xvm_aio_req timer;
-	bool ticks;
+	struct xvm_aio_req timer, pause;
+	bool ticks, pauses;
 };
 
 /* ---- vfio_virtio.c ---- */
@@ -124,6 +124,8 @@ u64 vfio_now_ms(void);
 void vfio_watch_init(struct vfio_dev *dev);
 /* After anything was done: watches what is to be watched. */
 void vfio_watch_arm(struct vfio_dev *dev);
+/* virtio_pci_look_again is called in so many milliseconds. */
+void vfio_watch_pause(struct vfio_dev *dev, u32 ms);
 /* Ends all of it; the device is held until that has happened. */
 void vfio_watch_end(struct vfio_dev *dev);
 

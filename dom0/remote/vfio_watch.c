@@ -27,7 +27,7 @@ static bool waits(const struct vfio_dev *dev)
 		if (dev->watch[i].armed)
 			return true;
 	}
-	return dev->ticks || dev->irq[IRQ_CONFIG].reads || dev->irq[IRQ_QUEUES].reads;
+	return dev->ticks || dev->pauses || dev->irq[IRQ_CONFIG].reads || dev->irq[IRQ_QUEUES].reads;
 }
 
 /* True: the device goes, and what just ended was only waited for. */
@@ -118,6 +118,26 @@ static void tick(struct xvm_aio_req *req, int result)
 	vfio_watch_arm(dev);
 }
 
+static void pause_over(struct xvm_aio_req *req, int result)
+{
+	struct vfio_dev *dev = (struct vfio_dev *)((char *)req - offsetof(struct vfio_dev, pause));
+
+	(void)result;
+	dev->pauses = false;
+	if (left(dev))
+		return;
+	dev->client.now_ms = vfio_now_ms();
+	virtio_pci_look_again(&dev->pci);
+	vfio_watch_arm(dev);
+}
+
+void vfio_watch_pause(struct vfio_dev *dev, u32 ms)
+{
+	dev->pauses = !xvm_aio_timer(dev->vdev->aio, &dev->pause, ms);
+	if (!dev->pauses)
+		virtio_pci_look_again(&dev->pci);
+}
+
 /* ---- all of them ---- */
 
 static void watch_done(struct xvm_aio_req *req, int result)
@@ -188,6 +208,7 @@ void vfio_watch_init(struct vfio_dev *dev)
 		dev->irq[i].dev = dev;
 	}
 	dev->timer.done = tick;
+	dev->pause.done = pause_over;
 }
 
 /* Ends a read of ours that waits because the server had emptied the eventfd before it. */

@@ -21,7 +21,7 @@
 
 #define MAX_CAPS	48u	/* as many as fit behind the header */
 #define QUEUES_PER_STEP	4u
-#define RESET_TRIES	1000u	/* round trips, each of which has a time limit of its own */
+#define MAX_PAUSE_MS	64u
 #define CONFIG_TRIES	5u
 
 void virtio_pci_init(struct virtio_pci *pci, const struct virtio_pci_ops *ops, void *arg)
@@ -44,11 +44,13 @@ bool virtio_pci_needs_reset(const struct virtio_pci *pci)
 void virtio_pci_abandon(struct virtio_pci *pci)
 {
 	pci->step = NULL;
+	pci->paused = false;
 }
 
+/* What others post may settle in a pause. */
 void virtio_pci_settled(struct virtio_pci *pci)
 {
-	if (pci->step)
+	if (pci->step && !pci->paused)
 		pci->step(pci);
 }
 
@@ -171,16 +173,28 @@ static void step_reset(struct virtio_pci *pci, void (*next)(struct virtio_pci *p
 		next(pci);
 		return;
 	}
-	if (pci->tries++ == RESET_TRIES) {
-		end(pci, "the function does not end its reset");
+	if (pci->ops->now_ms(pci->arg) - pci->since_ms >= VIRTIO_PCI_RESET_MS) {
+		end(pci, "the function does not end its reset in 20 s");
 		return;
 	}
+	pci->paused = true;
+	pci->ops->pause(pci->arg, pci->pause_ms);
+	if (pci->pause_ms < MAX_PAUSE_MS)
+		pci->pause_ms *= 2;
+}
+
+void virtio_pci_look_again(struct virtio_pci *pci)
+{
+	if (!pci->paused)
+		return;
+	pci->paused = false;
 	read_common(pci, VIRTIO_PCI_COMMON_STATUS, &pci->status, 1);
 }
 
 static void begin_reset(struct virtio_pci *pci, void (*step)(struct virtio_pci *pci))
 {
-	pci->tries = 0;
+	pci->since_ms = pci->ops->now_ms(pci->arg);
+	pci->pause_ms = 1;
 	pci->step = step;
 	write_common(pci, VIRTIO_PCI_COMMON_STATUS, 0, 1);
 	read_common(pci, VIRTIO_PCI_COMMON_STATUS, &pci->status, 1);

@@ -18,6 +18,7 @@
 #define VIRTIO_PCI_MAX_QUEUES 64u
 #define VIRTIO_PCI_MAX_CONFIG 256u
 #define VIRTIO_PCI_NO_VECTOR 0xffffu
+#define VIRTIO_PCI_RESET_MS 20000u	/* and the last look's reply: below the 30 s that a driver waits */
 
 struct virtio_pci_ops {
 	/*
@@ -30,6 +31,9 @@ struct virtio_pci_ops {
 	void (*try_read)(void *arg, u32 region, u64 off, void *dst, u32 len, bool *refused);
 	void (*try_write)(void *arg, u32 region, u64 off, const void *src, u32 len);
 	u64 (*size)(void *arg, u32 region);	/* 0: there is none */
+	/* virtio_pci_look_again is to be called in so many milliseconds. */
+	void (*pause)(void *arg, u32 ms);
+	u64 (*now_ms)(void *arg);
 	/* What was begun is over; why: NULL, or what is wrong with the function. */
 	void (*done)(void *arg, const char *why);
 };
@@ -51,6 +55,9 @@ struct virtio_pci {
 	void *arg;
 	void (*step)(struct virtio_pci *pci);	/* what comes when all that was posted is done */
 	u32 at, tries;				/* of the step */
+	u64 since_ms;				/* a reset began */
+	u32 pause_ms;				/* the next one */
+	bool paused;
 
 	u8 space[256];
 	struct virtio_pci_place common, notify, isr, device;
@@ -77,7 +84,7 @@ void virtio_pci_init(struct virtio_pci *pci, const struct virtio_pci_ops *ops, v
 void virtio_pci_probe(struct virtio_pci *pci);
 /* Up to DRIVER_OK, with use_features, the queues that have a use_size, and the vectors. */
 void virtio_pci_start(struct virtio_pci *pci);
-/* Status 0, until it reads so. */
+/* Status 0, until it reads so; looks again after pauses that grow, and gives up at VIRTIO_PCI_RESET_MS. */
 void virtio_pci_reset(struct virtio_pci *pci);
 /* The configuration anew, at one generation, and the status. */
 void virtio_pci_read_config(struct virtio_pci *pci);
@@ -87,6 +94,8 @@ bool virtio_pci_busy(const struct virtio_pci *pci);
 /* As the status was last read. */
 bool virtio_pci_needs_reset(const struct virtio_pci *pci);
 void virtio_pci_settled(struct virtio_pci *pci);
+/* A pause that was asked for is over. */
+void virtio_pci_look_again(struct virtio_pci *pci);
 /* Forgets what was begun. */
 void virtio_pci_abandon(struct virtio_pci *pci);
 

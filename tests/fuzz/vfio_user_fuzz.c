@@ -35,7 +35,9 @@ static struct vfu_client client;
 static struct virtio_pci pci;
 static struct shadow queue;
 static u8 *memory;
-static u32 stage, failures;
+static u32 stage, failures, now;
+static u32 maps;	/* 1: told of memory, 2: taken, 3: told that it goes, 4: let go */
+static bool pauses;
 static int sock, twin;
 
 /* ---- the owner ---- */
@@ -68,8 +70,24 @@ static void pci_done(void *arg, const char *why)
 	}
 }
 
+/* The next round is soon enough: a reset that does not end is looked at until the input does. */
+static void pci_pause(void *arg, u32 ms)
+{
+	(void)arg;
+	CHECK(ms);
+	pauses = true;
+}
+
+static u64 pci_now(void *arg)
+{
+	(void)arg;
+	return now;
+}
+
 static const struct virtio_pci_ops pci_ops = {
-	vfu_client_read, vfu_client_write, vfu_client_try_read, vfu_client_try_write, vfu_client_size, pci_done,
+	.read = vfu_client_read, .write = vfu_client_write, .try_read = vfu_client_try_read,
+	.try_write = vfu_client_try_write, .size = vfu_client_size, .pause = pci_pause, .now_ms = pci_now,
+	.done = pci_done,
 };
 
 static void up(void *arg)
@@ -295,7 +313,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	in = data;
 	left = size + 1;
-	stage = failures = 0;
+	stage = failures = maps = now = 0;
+	pauses = false;
 	twin = -1;
 	if (size > 4096 || socketpair(AF_UNIX, SOCK_STREAM, 0, pair))
 		return 0;
@@ -306,6 +325,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (rounds = 0; rounds < 400 && serve(); rounds++) {
 		while (vfu_client_pump(&client, rounds))
 			;
+		if (!pauses)
+			continue;
+		pauses = false;
+		now += 1000;
+		virtio_pci_look_again(&pci);
 	}
 	vfu_client_tick(&client, 1000000);
 	CHECK(failures <= 1 && vfu_client_dead(&client) == (failures == 1));

@@ -316,6 +316,19 @@ static void test_slow(void **state)
 	verified_io(how, XVM_DEV_TRUSTED, 30);
 }
 
+/* A reset takes longer than thousands of answers. */
+static void test_slow_reset(void **state)
+{
+	struct vfio_server how = plain;
+
+	(void)state;
+	how.reset_ms = 800;
+	verified_io(how, XVM_DEV_TRUSTED, 30);
+	assert_int_equal(drv_set_status(&drv, 1, 0), 0);
+	drv_blk_restart(&blk, ALL_FEATURES);
+	assert_int_equal(drv_blk_do(&blk, VIRTIO_BLK_T_FLUSH, 0, NULL, 0), VIRTIO_BLK_S_OK);
+}
+
 static void test_intx(void **state)
 {
 	struct vfio_server how = plain;
@@ -798,7 +811,7 @@ int main(void)
 		CASE(test_mapped), CASE(test_mapped_one_socket), CASE(test_not_offered), CASE(test_indirect),
 		CASE(test_messages), CASE(test_cannot_map), CASE(test_messages_one_socket),
 		CASE(test_messages_beside_mapping), CASE(test_doorbell_memory), CASE(test_doorbell_unsealed),
-		CASE(test_doorbell_shrinks), CASE(test_queues), CASE(test_queues_by_doorbells), CASE(test_slow),
+		CASE(test_doorbell_shrinks), CASE(test_queues), CASE(test_queues_by_doorbells), CASE(test_slow), CASE(test_slow_reset),
 		
 		CASE(test_intx), CASE(test_small_queue), CASE(test_random_numbers),
 		CASE(test_grows), cmocka_unit_test_setup_teardown(test_worker_dies, start_kept, stop_kept),

@@ -15,6 +15,9 @@ static struct {
 	u32 select, driver_select, queue, queues, bar_bytes;
 	u8 status, generation;
 	u32 reset_reads;		/* until status reads 0 */
+	u64 reset_until;		/* the same, by time */
+	u32 reply_ms;			/* what all that was posted takes */
+	u32 looks;			/* at the status */
 	bool refuse_features, refuse_vector, refuse_enable, refuse_start, moves, fixed_space;
 	u32 config_bytes;		/* that can be read */
 	u16 config_vector;
@@ -25,6 +28,8 @@ static struct {
 static struct virtio_pci pci;
 static bool ended, posted;
 static const char *result;
+static u64 now;		/* in milliseconds */
+static u32 pause_ms;	/* 0: none is under way */
 
 static void cap(u32 at, u32 to, u8 type, u8 len, u32 off, u32 bytes)
 {
@@ -48,7 +53,8 @@ static void get(u32 off, u8 *dst, u32 len)
 	xvm_put16(c + 18, (u16)dev.queues);
 	if (off == 20 && dev.reset_reads)
 		dev.reset_reads--;
-	c[20] = dev.reset_reads ? 0x55 : dev.status;
+	dev.looks += off == 20;
+	c[20] = dev.reset_reads || now < dev.reset_until ? 0x55 : dev.status;
 	c[21] = dev.moves ? dev.generation++ : dev.generation;
 	xvm_put16(c + 24, dev.q[dev.queue].size);
 	xvm_put16(c + 26, dev.q[dev.queue].vector);
@@ -158,6 +164,20 @@ static u64 op_size(void *arg, u32 region)
 	return region == VIRTIO_PCI_REGION_CONFIG ? 256 : region == 1 ? dev.bar_bytes : 0;
 }
 
+static void op_pause(void *arg, u32 ms)
+{
+	(void)arg;
+	assert_in_range(ms, 1, 1000);
+	assert_int_equal(pause_ms, 0);
+	pause_ms = ms;
+}
+
+static u64 op_now(void *arg)
+{
+	(void)arg;
+	return now;
+}
+
 static void op_done(void *arg, const char *why)
 {
 	(void)arg;
@@ -167,7 +187,8 @@ static void op_done(void *arg, const char *why)
 }
 
 static const struct virtio_pci_ops ops = {
-	op_read, op_write, op_try_read, op_try_write, op_size, op_done,
+	.read = op_read, .write = op_write, .try_read = op_try_read, .try_write = op_try_write, .size = op_size,
+	.pause = op_pause, .now_ms = op_now, .done = op_done,
 };
 
 static int setup(void **state)
@@ -211,9 +232,17 @@ static const char *run(void (*begin)(struct virtio_pci *pci))
 	result = NULL;
 	begin(&pci);
 	for (rounds = 0; !ended && rounds < 5000; rounds++) {
-		assert_true(posted);	/* or nothing would ever settle */
+		assert_true(posted || pause_ms);	/* or nothing would ever settle */
+		if (posted)
+			now += dev.reply_ms;
 		posted = false;
-		virtio_pci_settled(&pci);
+		virtio_pci_settled(&pci);	/* in a pause too, as when somebody else has asked for something */
+		if (!pause_ms)
+			continue;
+		assert_false(posted);
+		now += pause_ms;
+		pause_ms = 0;
+		virtio_pci_look_again(&pci);
 	}
 	assert_true(ended);
 	assert_false(virtio_pci_busy(&pci));
@@ -398,6 +427,25 @@ static void refuses(void **state, bool *what, const char *why)
 	setup(state);
 }
 
+/* A reset may take seconds, without a look at every instant, and not for ever, however slowly each look is answered. */
+static void test_slow_reset(void **state)
+{
+	u64 began;
+
+	(void)state;
+	assert_null(probe());
+	dev.looks = 0;
+	dev.reset_until = now + 5000;
+	assert_null(run(virtio_pci_reset));
+	assert_true(now >= dev.reset_until);
+	assert_in_range(dev.looks, 2, 200);
+	began = now;
+	dev.reset_until = now + 10000000;
+	dev.reply_ms = 4900;
+	assert_string_equal(run(virtio_pci_reset), "the function does not end its reset in 20 s");
+	assert_in_range(now - began, VIRTIO_PCI_RESET_MS, VIRTIO_PCI_RESET_MS + 5000);
+}
+
 static void test_refuses(void **state)
 {
 	refuses(state, &dev.refuse_features, "refuses the driver's features");
@@ -421,6 +469,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(test_good), CASE(test_less_than_said), CASE(test_transitional), CASE(test_bad_space), CASE(test_bad_device), CASE(test_refuses),
+		CASE(test_slow_reset),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
