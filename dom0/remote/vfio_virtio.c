@@ -364,6 +364,9 @@ static bool vfio_config_written(struct xvm_vdev *vdev, u32 off, u32 len)
 		return false;
 	dev->client.now_ms = vfio_now_ms();
 	virtio_pci_write_config(&dev->pci, off, vdev->config + off, len);
+	/* The function need not have taken it. */
+	dev->want_config = true;
+	vfio_next(dev);
 	vfio_watch_arm(dev);
 	return true;
 }

@@ -268,7 +268,7 @@ void virtio_pci_read_config(struct virtio_pci *pci)
 void virtio_pci_write_config(struct virtio_pci *pci, u32 off, const void *src, u32 len)
 {
 	if (xvm_range_ok(off, len, pci->config_bytes))
-		pci->ops->write(pci->arg, pci->device.bar, pci->device.off + off, src, len);
+		pci->ops->try_write(pci->arg, pci->device.bar, pci->device.off + off, src, len);
 }
 
 /* ---- probe ---- */

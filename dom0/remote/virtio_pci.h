@@ -88,7 +88,7 @@ void virtio_pci_start(struct virtio_pci *pci);
 void virtio_pci_reset(struct virtio_pci *pci);
 /* The configuration anew, at one generation, and the status. */
 void virtio_pci_read_config(struct virtio_pci *pci);
-/* Posts a write of the driver's; nothing tells its end. */
+/* Posts a write of the driver's; nothing tells its end, nor that it was refused: the configuration does, read anew. */
 void virtio_pci_write_config(struct virtio_pci *pci, u32 off, const void *src, u32 len);
 bool virtio_pci_busy(const struct virtio_pci *pci);
 /* As the status was last read. */

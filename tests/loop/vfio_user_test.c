@@ -329,6 +329,49 @@ static void test_slow_reset(void **state)
 	assert_int_equal(drv_blk_do(&blk, VIRTIO_BLK_T_FLUSH, 0, NULL, 0), VIRTIO_BLK_S_OK);
 }
 
+#define WCE offsetof(struct virtio_blk_config, wce)
+
+static u8 read_wce(void)
+{
+	u8 wce;
+
+	assert_int_equal(drv_config(&drv, 1, WCE, 1, &wce), 1);
+	return wce;
+}
+
+static void write_wce(u8 wce)
+{
+	struct xvm_msg_config m;
+	u8 msg[64];
+
+	read_wce();
+	assert_int_equal(xvm_msg_get_config(drv.answer, drv.answer_len, false, &m), 0);
+	m.data = &wce;
+	assert_true(drv_ask(&drv, msg, xvm_msg_put_config(msg, VIRTIO_MSG_SET_CONFIG, 1, &m)));
+}
+
+/* What the guest writes is the function's in the end: so is what the guest reads afterwards, taken or not. */
+static void test_config_written(void **state)
+{
+	u64 capacity;
+
+	(void)state;
+	verified_io(plain, XVM_DEV_TRUSTED, 50);
+	assert_int_equal(read_wce(), 1);
+	write_wce(0);
+	DRV_UNTIL(&drv, !seen->wce);
+	assert_return_code(ftruncate(image, 2 * SECTORS_BYTES), errno);
+	seen->grown = true;
+	DRV_UNTIL(&drv, drv.configs[1] && drv_config(&drv, 1, 0, 8, &capacity) == 8 &&
+		  capacity == 2 * SECTORS_BYTES / 512);
+	assert_int_equal(read_wce(), 0);
+	drv.configs[1] = 0;
+	write_wce(2);
+	DRV_UNTIL(&drv, drv.configs[1]);
+	assert_int_equal(read_wce(), 0);
+	assert_int_equal(drv_blk_do(&blk, VIRTIO_BLK_T_FLUSH, 0, NULL, 0), VIRTIO_BLK_S_OK);
+}
+
 static void test_intx(void **state)
 {
 	struct vfio_server how = plain;
@@ -812,7 +855,7 @@ int main(void)
 		CASE(test_messages), CASE(test_cannot_map), CASE(test_messages_one_socket),
 		CASE(test_messages_beside_mapping), CASE(test_doorbell_memory), CASE(test_doorbell_unsealed),
 		CASE(test_doorbell_shrinks), CASE(test_queues), CASE(test_queues_by_doorbells), CASE(test_slow), CASE(test_slow_reset),
-		
+		CASE(test_config_written),
 		CASE(test_intx), CASE(test_small_queue), CASE(test_random_numbers),
 		CASE(test_grows), cmocka_unit_test_setup_teardown(test_worker_dies, start_kept, stop_kept),
 		CASE(test_reset_under_io), CASE(test_areas_come_and_go),
