@@ -215,7 +215,7 @@ struct xvm_ipc_unmap {
 /* An area that is mapped, at most once for each server; the budget comes back when that has ended. */
 struct xvm_ipc_share {
 	struct xvm_ipc_hdr hdr;
-	uint16_t num;		/* of a vhost-user device with XVM_DEV_TRUSTED, which has the area */
+	uint16_t num;		/* of a vhost-user or vfio-user device with XVM_DEV_TRUSTED, which has the area */
 	uint16_t area;
 };
 
@@ -282,6 +282,7 @@ struct xvm_ipc_dev_stats {
 		uint16_t num;
 		uint32_t in_flight;	/* requests taken and not given back */
 		uint64_t requests, bytes_read, bytes_written;
+		uint64_t bytes_by_message;	/* of a vfio-user server: not by memory that it has mapped */
 		uint64_t kicks, calls;		/* notifications of its queues, from the driver and to it */
 		uint64_t latency_ns;		/* sum over requests, from taken to given back */
 		uint32_t latency[XVM_LATENCY_STEPS];	/* how many of them took how long */

@@ -418,6 +418,7 @@ void bus_dev_stats(const struct bus *bus, uint16_t after, struct xvm_ipc_dev_sta
 			.requests = n->vdev->requests,
 			.bytes_read = n->vdev->bytes_read,
 			.bytes_written = n->vdev->bytes_written,
+			.bytes_by_message = n->vdev->bytes_by_message,
 			.kicks = n->vdev->kicks,
 			.calls = n->vdev->calls,
 			.latency_ns = n->vdev->latency_ns,

@@ -130,6 +130,8 @@ struct json_object *xvm_report_device(const struct xvm_disk *disk)
 	add_number(json, "io_requests", disk->stats.requests);
 	add_number(json, "io_bytes_read", disk->stats.bytes_read);
 	add_number(json, "io_bytes_written", disk->stats.bytes_written);
+	if (disk->image.spec.kind == XVM_KIND_VFIO_USER)
+		add_number(json, "io_bytes_by_message", disk->stats.bytes_by_message);
 	add_number(json, "in_flight", disk->stats.in_flight);
 	add_number(json, "notifications_in", disk->stats.kicks);
 	add_number(json, "notifications_out", disk->stats.calls);

@@ -186,7 +186,7 @@ static u32 config_bytes(const struct xvm_spec *spec)
 
 bool xvm_server_trusted(const struct xvm_spec *spec)
 {
-	return spec->kind == XVM_KIND_VHOST_USER && (spec->command || spec->trusted);
+	return spec->trusted || (spec->kind == XVM_KIND_VHOST_USER && spec->command);
 }
 
 void xvm_server_describe(const struct xvm_spec *spec, struct xvm_ipc_dev_add *msg)

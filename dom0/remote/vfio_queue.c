@@ -149,7 +149,7 @@ bool vfio_queue_kick(struct xvm_vdev *vdev, struct xvm_vq *vq, u32 budget)
 	bool more = true;
 
 	/* Memory that the server does not have yet may be in the next chain. */
-	if (dev->state != VFIO_RUNS || dev->client.maps || !q)
+	if (dev->state != VFIO_RUNS || vfio_areas_coming(dev) || !q)
 		return false;
 	for (; more && budget; budget--)
 		more = (q->waits.there || pop(dev, vq, &q->waits)) && put(q);

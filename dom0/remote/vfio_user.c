@@ -469,8 +469,8 @@ static const char *map_done(void *arg, u64 tag, struct vfu_msg *reply)
 		return NULL;
 	}
 	c->map[index].bytes = 0;
-	if (!--c->maps)
-		c->ops->mapped(c->arg);
+	c->maps--;
+	c->ops->mapped(c->arg, c->map[index].addr, by_fd);
 	return NULL;
 }
 
@@ -504,6 +504,16 @@ void vfu_client_map(struct vfu_client *c, u64 addr, u64 bytes, int fd)
 	post_map(c, i, fd);
 }
 
+static const char *unmap_done(void *arg, u64 addr, struct vfu_msg *reply)
+{
+	struct vfu_client *c = arg;
+
+	if (reply->error)
+		return refused(c, reply);
+	c->ops->unmapped(c->arg, addr);
+	return NULL;
+}
+
 void vfu_client_unmap(struct vfu_client *c, u64 addr, u64 bytes, int fd)
 {
 	u8 body[VFU_DMA_UNMAP_BYTES];
@@ -513,5 +523,5 @@ void vfu_client_unmap(struct vfu_client *c, u64 addr, u64 bytes, int fd)
 	if (fd >= 0)
 		vfu_conn_fd_gone(c->conn, fd);
 	vfu_put_dma_unmap(body, addr, bytes);
-	call(c, VFU_DMA_UNMAP, body, sizeof(body), plain_done, 0);
+	call(c, VFU_DMA_UNMAP, body, sizeof(body), unmap_done, addr);
 }

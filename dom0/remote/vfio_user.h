@@ -24,8 +24,10 @@ struct vfu_client_ops {
 	void (*up)(void *arg);
 	/* All reads and writes of regions that were posted are done. */
 	void (*settled)(void *arg);
-	/* The server has taken all memory that it was given. */
-	void (*mapped)(void *arg);
+	/* The server has taken this memory: mapped it, by its descriptor, or is to ask for it by messages. */
+	void (*mapped)(void *arg, u64 addr, bool by_fd);
+	/* The server has let go of it. */
+	void (*unmapped)(void *arg, u64 addr);
 	/* What vfu_client_notify posted is done. */
 	void (*notified)(void *arg, u32 tag);
 	/* [addr, addr + len) of what the server was given, for it to read or write now; NULL: not now. */
@@ -91,10 +93,7 @@ u8 *vfu_client_mapped(struct vfu_client *client, u32 region, u64 off, u32 len, b
 
 /* Interrupt start of this index triggers fd, from now on. */
 void vfu_client_set_irq(struct vfu_client *client, u32 index, u32 start, int fd);
-/*
- * Memory at addr, from offset 0 of fd on; -1: it is to be asked for by messages. So is what the server
- * cannot map: in a PV dom0 an area's descriptor can be mapped once, and we have done so.
- */
+/* Memory at addr, from offset 0 of fd on; -1: it is to be asked for by messages. So is what the server cannot map. */
 void vfu_client_map(struct vfu_client *client, u64 addr, u64 bytes, int fd);
 void vfu_client_unmap(struct vfu_client *client, u64 addr, u64 bytes, int fd);
 

@@ -28,11 +28,22 @@ _Static_assert(XVM_VDEV_MAX_VQS * SHADOW_QUEUE_BYTES <= XVM_RINGS_BYTES, "room f
 #define DEVICE_FEATURES (0xffffffull | ~0ull << 50)
 #define BLK_F_ZONED (1ull << 17)	/* appending twice is not as good as once */
 
-static void leave_now(struct vfio_dev *dev)
+/* A server that is there lets go of the guest's memory first; that has a limit, as every reply has. */
+static void leave(struct vfio_dev *dev)
 {
+	if (dev->state == VFIO_DOWN && !vfio_areas_take_back(dev)) {
+		if (!dev->leave_held)
+			xvm_vdev_hold(dev->vdev);
+		dev->leave_held = true;
+		return;
+	}
 	dev->state = VFIO_DEAD;
 	virtio_pci_abandon(&dev->pci);
 	vfio_watch_end(dev);
+	if (!dev->leave_held)
+		return;
+	dev->leave_held = false;
+	xvm_vdev_release(dev->vdev);
 }
 
 /* Nothing more will come of the function, the queues are stopped: what is out ends, whoever waits for that goes on. */
@@ -40,7 +51,7 @@ static void end_all(struct vfio_dev *dev)
 {
 	vfio_queues_drop(dev);
 	if (dev->leaves)
-		leave_now(dev);
+		leave(dev);
 	if (!dev->reset_held)
 		return;
 	dev->reset_held = false;
@@ -231,16 +242,29 @@ static void client_settled(void *arg)
 	vfio_next(dev);
 }
 
-/* Chains may have waited for it. */
-static void client_mapped(void *arg)
+/* What waits for the server to have memory, or to have none any more, goes on. */
+static void areas_moved(struct vfio_dev *dev)
 {
-	struct vfio_dev *dev = arg;
 	u32 i;
 
-	for (i = 0; dev->state == VFIO_RUNS && i < dev->vdev->num_vqs; i++) {
+	if (dev->leaves && dev->state == VFIO_DOWN)
+		leave(dev);
+	for (i = 0; dev->state == VFIO_RUNS && !vfio_areas_coming(dev) && i < dev->vdev->num_vqs; i++) {
 		if (dev->pci.queue[i].use_size)
 			dev->vdev->ops->again(dev->vdev, &dev->vdev->vq[i]);
 	}
+}
+
+static void client_mapped(void *arg, u64 addr, bool by_fd)
+{
+	vfio_area_mapped(arg, addr, by_fd);
+	areas_moved(arg);
+}
+
+static void client_unmapped(void *arg, u64 addr)
+{
+	vfio_area_unmapped(arg, addr);
+	areas_moved(arg);
 }
 
 static void client_notified(void *arg, u32 tag)
@@ -252,12 +276,16 @@ static void client_notified(void *arg, u32 tag)
 static void *client_memory(void *arg, u64 addr, u64 len)
 {
 	struct vfio_dev *dev = arg;
+	u8 *at;
 
 	if (dev->state != VFIO_STARTS && dev->state != VFIO_RUNS && dev->state != VFIO_RESETS)
 		return NULL;
 	if (addr >= VFIO_RINGS_ADDR && xvm_range_ok(addr - VFIO_RINGS_ADDR, len, RINGS_BYTES))
 		return dev->rings + (addr - VFIO_RINGS_ADDR);
-	return xvm_mem_at(&dev->vdev->mem, addr, len);
+	at = xvm_mem_at(&dev->vdev->mem, addr, len);
+	if (at)
+		dev->vdev->bytes_by_message += len;
+	return at;
 }
 
 static void client_failed(void *arg, const char *why)
@@ -267,6 +295,7 @@ static void client_failed(void *arg, const char *why)
 
 	dev->state = VFIO_DEAD;
 	virtio_pci_abandon(&dev->pci);
+	vfio_areas_lost(dev);
 	if (dev->leaving)
 		return;
 	if (was == VFIO_ASKS) {
@@ -287,6 +316,7 @@ static const struct vfu_client_ops client_ops = {
 	.up = client_up,
 	.settled = client_settled,
 	.mapped = client_mapped,
+	.unmapped = client_unmapped,
 	.notified = client_notified,
 	.memory = client_memory,
 	.failed = client_failed,
@@ -371,39 +401,6 @@ static bool vfio_config_written(struct xvm_vdev *vdev, u32 off, u32 len)
 	return true;
 }
 
-static void vfio_area_added(struct xvm_vdev *vdev, u32 area, int fd)
-{
-	struct vfio_dev *dev = vdev->model;
-	u32 i = 0;
-
-	while (i < VFIO_MAX_AREAS && dev->area[i].id)
-		i++;
-	if (i == VFIO_MAX_AREAS)
-		return;		/* the bus has a limit of as many; buffers in this one would break the device */
-	dev->area[i].id = area;
-	dev->area[i].fd = dev->trusted ? fd : -1;
-	dev->area[i].base = vdev->mem.area[area].base;
-	dev->area[i].bytes = vdev->mem.area[area].bytes;
-	dev->client.now_ms = vfio_now_ms();
-	vfu_client_map(&dev->client, xvm_addr_make(area, 0), dev->area[i].bytes, dev->area[i].fd);
-	vfio_watch_arm(dev);
-}
-
-static void vfio_area_gone(struct xvm_vdev *vdev, u32 area)
-{
-	struct vfio_dev *dev = vdev->model;
-	u32 i;
-
-	for (i = 0; i < VFIO_MAX_AREAS; i++) {
-		if (dev->area[i].id != area)
-			continue;
-		dev->client.now_ms = vfio_now_ms();
-		vfu_client_unmap(&dev->client, xvm_addr_make(area, 0), dev->area[i].bytes, dev->area[i].fd);
-		dev->area[i].id = 0;
-	}
-	vfio_watch_arm(dev);
-}
-
 /* ---- beginning and end ---- */
 
 static void vfio_leave(struct xvm_vdev *vdev)
@@ -413,7 +410,7 @@ static void vfio_leave(struct xvm_vdev *vdev)
 	dev->leaves = true;
 	/* One that is up is reset first, as for any reset: the server must have let go of what the guest gets back. */
 	if (dev->state == VFIO_ASKS || dev->state == VFIO_DOWN || dev->state == VFIO_DEAD)
-		leave_now(dev);
+		leave(dev);
 }
 
 static void vfio_free(struct vfio_dev *dev)
@@ -421,6 +418,7 @@ static void vfio_free(struct vfio_dev *dev)
 	u32 i;
 
 	vfu_client_end(&dev->client);
+	vfio_areas_lost(dev);
 	vfio_queues_free(dev);
 	if (dev->rings)
 		munmap(dev->rings, RINGS_BYTES);
@@ -469,6 +467,7 @@ static int vfio_create(struct xvm_vdev *vdev, const struct xvm_ipc_dev_add *desc
 	dev->vdev = vdev;
 	dev->trusted = desc->flags & XVM_DEV_TRUSTED;
 	vdev->model = dev;
+	vfio_areas_init(dev);
 	vfio_watch_init(dev);
 	fault = take_descriptors(dev, fds, &sock);
 	if (!fault && vfu_client_init(&dev->client, sock, !(desc->flags & XVM_DEV_ONE_SOCKET), &client_ops, dev,
@@ -499,5 +498,7 @@ const struct xvm_vdev_type xvm_vfio_user_type = {
 	.cancel = vfio_cancel,
 	.leave = vfio_leave,
 	.area_added = vfio_area_added,
+	.area_shared = vfio_area_shared,
+	.area_let_go = vfio_area_let_go,
 	.area_gone = vfio_area_gone,
 };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What the files of a vfio-user device share: vfio_virtio.c (life and
- * configuration), vfio_queue.c (requests), vfio_watch.c (descriptors, time).
+ * configuration), vfio_area.c (memory), vfio_queue.c (requests), vfio_watch.c
+ * (descriptors, time).
  * Nobody else includes this.
  */
 #ifndef XVM_DOM0_REMOTE_VFIO_VIRTIO_H
@@ -54,6 +55,24 @@ struct vfio_irq {
 
 enum { IRQ_CONFIG, IRQ_QUEUES, IRQS };
 
+enum vfio_area_state {
+	VFIO_AREA_HERE,		/* the server does not know of it, or not any more */
+	VFIO_AREA_ASKED,	/* a descriptor for the server was asked for */
+	VFIO_AREA_TOLD,		/* the server may ask for data in it, and has nothing of it */
+	VFIO_AREA_SENT,		/* the server was sent the descriptor, */
+	VFIO_AREA_MAPPED,	/* has mapped it, */
+	VFIO_AREA_CALLED,	/* and was told to let go */
+};
+
+struct vfio_area {
+	u32 id;			/* 0: none */
+	enum vfio_area_state state;
+	bool goes;		/* the guest waits to have it back */
+	int fd;			/* with SENT */
+	u8 *base;
+	u64 bytes;
+};
+
 /* A chain that was popped and found no room in the shadow queue. */
 struct vfio_chain {
 	bool there;
@@ -79,14 +98,15 @@ struct vfio_dev {
 	bool trusted;			/* may have the areas' descriptors */
 	bool msix;			/* else INTx, and isr says what it was about */
 	bool want_start, want_reset, want_config, isr_read, reset_held;
-	bool leaves;			/* to be removed, once the function is down */
+	bool leaves;			/* to be removed, once the function is down and has nothing of the guest's */
+	bool leave_held;
 	bool closed, leaving, left_held;
 	u8 isr;
 	char why[XVM_IPC_LOG_BYTES];
 
 	int rings_fd;
 	u8 *rings;			/* SHADOW_QUEUE_BYTES per queue */
-	struct { u32 id; int fd; u8 *base; u64 bytes; } area[VFIO_MAX_AREAS];
+	struct vfio_area area[VFIO_MAX_AREAS];
 	struct vfio_queue *queue[XVM_VDEV_MAX_VQS];	/* those the function has */
 	struct iovec iov[XVM_VQ_MAX_SIZE];
 
@@ -103,6 +123,24 @@ void vfio_broken(struct vfio_dev *dev, const char *why);
 void vfio_irq_came(struct vfio_dev *dev, bool config);
 /* Begins what is wanted, if nothing is under way. */
 void vfio_next(struct vfio_dev *dev);
+
+/* ---- vfio_area.c ---- */
+
+void vfio_areas_init(struct vfio_dev *dev);
+/* The connection is over. */
+void vfio_areas_lost(struct vfio_dev *dev);
+/* The server does not know all of them yet. */
+bool vfio_areas_coming(const struct vfio_dev *dev);
+/* True: the server has none mapped; else it was told to let go. */
+bool vfio_areas_take_back(struct vfio_dev *dev);
+/* As vfio_user.h has it. */
+void vfio_area_mapped(struct vfio_dev *dev, u64 addr, bool by_fd);
+void vfio_area_unmapped(struct vfio_dev *dev, u64 addr);
+/* As vdev.h has it. */
+void vfio_area_added(struct xvm_vdev *vdev, u32 area, int fd);
+void vfio_area_shared(struct xvm_vdev *vdev, u32 area, int fd);
+bool vfio_area_let_go(struct xvm_vdev *vdev, u32 area);
+void vfio_area_gone(struct xvm_vdev *vdev, u32 area);
 
 /* ---- vfio_queue.c ---- */
 

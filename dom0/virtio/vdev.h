@@ -164,6 +164,7 @@ struct xvm_vdev {
 	bool unlogged;		/* a queue found no room for its record */
 	struct xvm_vq *drain_vq;	/* while draining: the queue being reset, NULL: all */
 	u64 requests, bytes_read, bytes_written, bounced;	/* counters */
+	u64 bytes_by_message;	/* of the guest's memory, that a server read or wrote by asking for them */
 	u64 kicks, calls;	/* notifications, from the driver and to it; the bus counts them */
 	u64 latency_ns;		/* sum */
 	u32 latency[XVM_LATENCY_STEPS];	/* of how many requests; see ipc.h */

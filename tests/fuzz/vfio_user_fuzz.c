@@ -56,6 +56,7 @@ static void pci_done(void *arg, const char *why)
 		shadow_init(&queue, memory, 0x1000, 8);
 		pci.queue[0].use_size = 8;
 		pci.use_features = 1ull << 32;
+		maps = 1;
 		vfu_client_map(&client, 0x1000, MEMORY, -1);
 		virtio_pci_start(&pci);
 	} else if (stage == 2) {
@@ -67,6 +68,9 @@ static void pci_done(void *arg, const char *why)
 		virtio_pci_read_config(&pci);
 	} else if (stage == 3) {
 		virtio_pci_reset(&pci);
+	} else if (maps == 2) {
+		maps = 3;
+		vfu_client_unmap(&client, 0x1000, MEMORY, -1);
 	}
 }
 
@@ -105,9 +109,18 @@ static void settled(void *arg)
 	virtio_pci_settled(&pci);
 }
 
-static void mapped(void *arg)
+static void mapped(void *arg, u64 addr, bool by_fd)
 {
 	(void)arg;
+	CHECK(addr == 0x1000 && !by_fd && maps == 1);
+	maps = 2;
+}
+
+static void unmapped(void *arg, u64 addr)
+{
+	(void)arg;
+	CHECK(addr == 0x1000 && maps == 3);
+	maps = 4;
 }
 
 static void notified(void *arg, u32 tag)
@@ -135,7 +148,7 @@ static void failed(void *arg, const char *why)
 	virtio_pci_abandon(&pci);
 }
 
-static const struct vfu_client_ops ops = { up, settled, mapped, notified, memory_at, failed };
+static const struct vfu_client_ops ops = { up, settled, mapped, unmapped, notified, memory_at, failed };
 
 /* ---- the server ---- */
 

@@ -141,7 +141,10 @@ static void test_mapped(void **state)
 
 	(void)state;
 	verified_io(plain, XVM_DEV_TRUSTED, 2000);
+	assert_int_equal(rig.shares, 1);
+	assert_int_equal(seen->mapped, 2);	/* the rings, and the area, by a descriptor of its own */
 	stats = rig_stats(&rig);
+	assert_int_equal(rig.dev_stats[1].bytes_by_message, 0);
 	assert_int_equal(stats->requests, 2001);
 	assert_int_equal(stats->messages_bad, 0);
 	printf("# requests %lu wakeups %lu submits %lu\n", stats->requests, stats->wakeups, stats->io_submits);
@@ -173,11 +176,19 @@ static void test_not_offered(void **state)
 /* Nobody gave it the areas: all data goes through messages, on the second socket. */
 static void test_messages(void **state)
 {
+	const struct xvm_ipc_stats *stats;
+
 	(void)state;
 	verified_io(plain, 0, 500);
+	assert_int_equal(rig.shares, 0);
+	assert_int_equal(seen->mapped, 1);
+	stats = rig_stats(&rig);
+	/* A header of 16 bytes, the data and a byte of status of each. */
+	assert_int_equal(rig.dev_stats[1].bytes_by_message, stats->bytes_read + stats->bytes_written);
+	printf("# %lu bytes by messages in %lu requests\n", rig.dev_stats[1].bytes_by_message, stats->requests);
 }
 
-/* As in a PV dom0, where the descriptor of an area cannot be mapped twice: it goes on by messages. */
+/* A server that cannot map an area goes on by messages; so does one for which there is no descriptor to be had. */
 static void test_cannot_map(void **state)
 {
 	struct vfio_server how = plain;
@@ -185,6 +196,19 @@ static void test_cannot_map(void **state)
 	(void)state;
 	how.maps_once = true;
 	verified_io(how, XVM_DEV_TRUSTED, 200);
+	assert_int_equal(rig.shares, 1);
+	rig_stats(&rig);
+	assert_true(rig.dev_stats[1].bytes_by_message > 200 * 512);
+}
+
+static void test_nothing_to_map(void **state)
+{
+	(void)state;
+	rig.share_nothing = true;
+	verified_io(plain, XVM_DEV_TRUSTED, 200);
+	assert_int_equal(seen->mapped, 1);
+	rig_stats(&rig);
+	assert_true(rig.dev_stats[1].bytes_by_message > 200 * 512);
 }
 
 /* On one socket its commands cross ours, and neither waits for the other. */
@@ -370,6 +394,51 @@ static void test_config_written(void **state)
 	DRV_UNTIL(&drv, drv.configs[1]);
 	assert_int_equal(read_wce(), 0);
 	assert_int_equal(drv_blk_do(&blk, VIRTIO_BLK_T_FLUSH, 0, NULL, 0), VIRTIO_BLK_S_OK);
+}
+
+/* The guest has its pages back when the server has said that it has let go of them, and not before. */
+static void test_area_taken_back(void **state)
+{
+	struct vfio_server how = plain;
+
+	(void)state;
+	how.unmap_ms = 200;
+	verified_io(how, XVM_DEV_TRUSTED, 50);
+	drv_area_new(&drv, 10, 1, 16);
+	DRV_UNTIL(&drv, seen->mapped == 3);
+	assert_int_equal(drv_area_del(&drv, 10), XVM_STATUS_OK);
+	assert_int_equal(seen->let_go, 1);
+	/* The same when the device goes, and the areas with it. */
+	rig_del(&rig, 1, true);
+	DRV_UNTIL(&drv, rig.state[1] == XVM_DEV_GONE);
+	assert_true(seen->let_go >= 2);		/* the rings may follow */
+}
+
+/* It cannot keep them by what it says instead, nor by its end. */
+static void keeps(enum vfio_server_act act)
+{
+	struct vfio_server how = plain;
+
+	how.at = AT_UNMAP;
+	how.act = act;
+	verified_io(how, XVM_DEV_TRUSTED, 50);
+	drv_area_new(&drv, 10, 1, 16);
+	DRV_UNTIL(&drv, seen->mapped == 3);
+	assert_int_equal(drv_area_del(&drv, 10), XVM_STATUS_OK);
+	RIG_UNTIL(&rig, rig.state[1] == XVM_DEV_BROKEN);
+	printf("# act %d: %s\n", act, rig.last_log);
+}
+
+static void test_dies_at_unmap(void **state)
+{
+	(void)state;
+	keeps(DO_DIE);
+}
+
+static void test_refuses_unmap(void **state)
+{
+	(void)state;
+	keeps(DO_REFUSE);
 }
 
 static void test_intx(void **state)
@@ -785,6 +854,49 @@ static void test_hangs(void **state)
 	stays_broken();
 }
 
+/*
+ * Three servers at once: one that does not reply when an area is to go, one that stops in the midst of the negotiation,
+ * and one whose every reply comes, later and later. Each has 5 s.
+ */
+static void test_no_reply(void **state)
+{
+	struct vfio_server how = plain;
+	double began = seconds();
+	pid_t first, second;
+
+	(void)state;
+	add_other();
+	how.at = AT_READ;
+	how.act = DO_HANG;
+	add_with(3, 0, 0, start_server(how));
+	first = server;
+	how = plain;
+	how.late_ms = 600;
+	add_with(4, 0, 0, start_server(how));
+	second = server;
+	how = plain;
+	how.at = AT_UNMAP;
+	how.act = DO_HANG;
+	verified_io(how, XVM_DEV_TRUSTED, 50);
+	drv_area_new(&drv, 10, 1, 16);
+	DRV_UNTIL(&drv, seen->mapped >= 3);
+	drv.patience_ms = 10000;
+	assert_int_equal(drv_area_del(&drv, 10), XVM_STATUS_OK);
+	assert_true(seconds() - began > 4);
+	RIG_UNTIL(&rig, rig.state[1] == XVM_DEV_BROKEN);
+	other_works();
+	while (rig.state[3] != XVM_DEV_GONE || rig.state[4] != XVM_DEV_GONE) {
+		other_works();
+		drv_poll(&drv, 5);
+		assert_true(seconds() - began < 15);
+	}
+	assert_int_equal(drv.device_state[3] | drv.device_state[4], 0);
+	kill(first, SIGKILL);
+	kill(second, SIGKILL);
+	assert_int_equal(waitpid(first, NULL, 0), first);
+	assert_int_equal(waitpid(second, NULL, 0), second);
+}
+
 /* Before any driver: who asked for the device is told at once, a driver when it comes. */
 static void breaks_unused(enum vfio_server_phase at, enum vfio_server_act act, u32 count)
 {
@@ -852,17 +964,17 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(test_mapped), CASE(test_mapped_one_socket), CASE(test_not_offered), CASE(test_indirect),
-		CASE(test_messages), CASE(test_cannot_map), CASE(test_messages_one_socket),
+		CASE(test_messages), CASE(test_cannot_map), CASE(test_nothing_to_map), CASE(test_messages_one_socket),
 		CASE(test_messages_beside_mapping), CASE(test_doorbell_memory), CASE(test_doorbell_unsealed),
 		CASE(test_doorbell_shrinks), CASE(test_queues), CASE(test_queues_by_doorbells), CASE(test_slow), CASE(test_slow_reset),
-		CASE(test_config_written),
+		CASE(test_config_written), CASE(test_area_taken_back), CASE(test_dies_at_unmap), CASE(test_refuses_unmap),
 		CASE(test_intx), CASE(test_small_queue), CASE(test_random_numbers),
 		CASE(test_grows), cmocka_unit_test_setup_teardown(test_worker_dies, start_kept, stop_kept),
 		CASE(test_reset_under_io), CASE(test_areas_come_and_go),
 		CASE(test_remove_under_io), CASE(test_stop_under_io), CASE(test_other_type), CASE(test_twin_lies),
 		CASE(test_fails_before), CASE(test_dies_at_start), CASE(test_refuses_queue),
 		CASE(test_dies_at_irqs), CASE(test_refuses_irqs), CASE(test_garbage_at_driver_ok), CASE(test_dies_at_map), CASE(test_dies_at_request),
-		CASE(test_dies_at_data), CASE(test_dies_at_used), CASE(test_floods), CASE(test_hangs),
+		CASE(test_dies_at_data), CASE(test_dies_at_used), CASE(test_floods), CASE(test_hangs), CASE(test_no_reply),
 		CASE(test_dies_unused), CASE(test_lies_head), CASE(test_lies_length), CASE(test_lies_index),
 	};
 
