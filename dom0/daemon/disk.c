@@ -457,6 +457,41 @@ static void adopt(struct xvm_disk *disk)
 	}
 }
 
+/* ---- a hotplug script that failed ---- */
+
+struct said {
+	char path[XVM_SCRIPT_PATH_BYTES], text[100];
+};
+
+/* What Xen's scripts leave where they look for the node of a vif; nobody else would remove it. */
+static int said_body(struct xvm_store *store, u32 txn, void *arg)
+{
+	struct said *said = arg;
+	char path[XVM_STORE_PATH_BYTES];
+
+	xvm_store_path(path, "%s/hotplug-error", said->path);
+	if (xvm_store_read(store, txn, path, said->text, sizeof(said->text)) < 0)
+		said->text[0] = 0;
+	return xvm_store_prune(store, txn, said->path, "/local/domain/0/backend");
+}
+
+/* why, and what the script itself said, if it did. */
+static const char *why_script(const struct xvm_disk *disk, const char *why, char text[XVM_WHY_BYTES])
+{
+	struct said said = { .text = "" };
+	char *p;
+
+	if (disk->guest->daemon->own_domid || !disk->request.net.tap[0] ||
+	    !xvm_net_script_path(disk->request.net.tap, said.path) ||
+	    xvm_store_transact(disk->guest->daemon->store, said_body, &said) || !said.text[0])
+		return why;
+	for (p = said.text; *p; p++)
+		if (*p < ' ' || *p > '~')
+			*p = '?';
+	snprintf(text, XVM_WHY_BYTES, "%.*s: %s", (int)(XVM_WHY_BYTES - sizeof(said.text) - 3), why, said.text);
+	return text;
+}
+
 static void on_checked(void *arg, const struct xvm_opened *opened, struct fdset *fds)
 {
 	struct xvm_disk *disk = arg;
@@ -466,7 +501,7 @@ static void on_checked(void *arg, const struct xvm_opened *opened, struct fdset 
 	(void)fds;	/* none was asked for */
 	disk->opener = NULL;
 	if (opened->err) {
-		refuse(disk, opened->why);
+		refuse(disk, why_script(disk, opened->why, why));
 		return;
 	}
 	disk->image = opened->image;
@@ -528,11 +563,12 @@ static const char *prepare_net(struct xvm_disk *disk)
 static void on_released(void *arg, const struct xvm_opened *opened, struct fdset *fds)
 {
 	struct xvm_disk *disk = arg;
+	char why[XVM_WHY_BYTES];
 
 	(void)fds;
 	disk->opener = NULL;
 	if (opened->err)
-		xvm_disk_log(disk, LOG_ERR, "%s", opened->why);
+		xvm_disk_log(disk, LOG_ERR, "%s", why_script(disk, opened->why, why));
 	disk->in_host = false;
 	xvm_disk_left(disk);
 }

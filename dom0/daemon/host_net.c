@@ -181,32 +181,78 @@ static void script_path(const char *script, char path[XVM_TARGET_BYTES])
 	snprintf(path, XVM_TARGET_BYTES, "%s%s", script[0] == '/' ? "" : SCRIPT_DIR, script);
 }
 
+bool xvm_net_script_path(const char *tap, char path[XVM_SCRIPT_PATH_BYTES])
+{
+	static const char digits[] = "0123456789";
+	const char *name = tap + (strncmp(tap, "vif", 3) ? 0 : 3), *dot = strchr(name, '.');
+	size_t len = strlen(name);
+	char domid[XVM_TAP_BYTES], devid[XVM_TAP_BYTES];
+
+	if (len >= 4 && !strcmp(name + len - 4, "-emu"))
+		len -= 4;
+	snprintf(domid, sizeof(domid), "%.*s", (int)len, name);
+	snprintf(devid, sizeof(devid), "%.*s", (int)(dot ? len - (size_t)(dot + 1 - name) : len), dot ? dot + 1 : name);
+	if (dot)
+		*strrchr(domid, '.') = 0;
+	snprintf(path, XVM_SCRIPT_PATH_BYTES, "/local/domain/0/backend/vif/%s/%s", domid, devid);
+	return *domid && *devid && (domid[strspn(domid, digits)] || devid[strspn(devid, digits)]);
+}
+
+struct script_env {
+	char text[10][XVM_TARGET_BYTES + 8];
+	char *word[11];
+	u32 words;
+};
+
+static void put_env(struct script_env *env, const char *key, const char *value)
+{
+	char *text = env->text[env->words];
+
+	if (!*value)
+		return;
+	snprintf(text, sizeof(env->text[0]), "%s=%s", key, value);
+	env->word[env->words++] = text;
+}
+
 /*
- * As libxl calls the scripts of a vif for an emulated card: `add type_if=tap`, the rest in the environment. The
- * path that the script would read in xenstore is one that is not there, so what stands here counts.
+ * What libxl gives the scripts of a vif, and what they would read from its node: for this one there is none, and
+ * then their own variables of the same names count. Xen's own look below the path that they make of the tap's name.
  */
+static void fill_env(struct script_env *env, const struct xvm_image_request *request, const struct xvm_spec_net *spec,
+		     const char *path)
+{
+	char xenbus[XVM_SCRIPT_PATH_BYTES];
+
+	xvm_net_script_path(request->net.tap, xenbus);
+	put_env(env, "PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+	put_env(env, "XENBUS_TYPE", "vif");
+	put_env(env, "XENBUS_BASE_PATH", "backend");
+	put_env(env, "XENBUS_PATH", xenbus);
+	put_env(env, "script", path);
+	put_env(env, "vif", request->net.tap);
+	put_env(env, "INTERFACE", request->net.tap);
+	put_env(env, "bridge", spec->bridge);
+	put_env(env, "ip", spec->ip);
+	put_env(env, "netdev", spec->gatewaydev);
+}
+
+/* As libxl calls them for an emulated card: `add type_if=tap`, the rest in the environment. */
 static void __attribute__((noreturn)) run_script(const struct xvm_image_request *request, const struct xvm_spec_net *spec,
 						 char *path, char *command)
 {
-	char bridge[40], interface[40], vif[40], xenbus[100], script[XVM_TARGET_BYTES + 8];
 	char *argv[] = { path, command, "type_if=tap", NULL };
-	char *envp[] = { "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "XENBUS_TYPE=vif",
-			 "XENBUS_BASE_PATH=backend", script, xenbus, interface, vif, spec->bridge[0] ? bridge : NULL, NULL };
+	struct script_env env = { .words = 0 };
 	int null = open("/dev/null", O_RDWR);
 
 	/* What it starts ends with it when it takes too long, and it when nobody waits for it any more. */
 	setpgid(0, 0);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	snprintf(script, sizeof(script), "script=%s", path);
-	snprintf(bridge, sizeof(bridge), "bridge=%s", spec->bridge);
-	snprintf(interface, sizeof(interface), "INTERFACE=%s", request->net.tap);
-	snprintf(vif, sizeof(vif), "vif=%s", request->net.tap);
-	snprintf(xenbus, sizeof(xenbus), "XENBUS_PATH=/local/domain/0/backend/vif/%s", request->net.tap);
+	fill_env(&env, request, spec, path);
 	dup2(null, 0);
 	dup2(null, 1);
 	dup2(null, 2);
 	close_range(3, ~0u, 0);
-	execve(path, argv, envp);
+	execve(path, argv, env.word);
 	_exit(126);
 }
 
@@ -331,7 +377,10 @@ static int plug(const struct xvm_image_request *request, const struct xvm_spec_n
 static int look_first(const struct xvm_image_request *request, const struct xvm_spec_net *spec, bool *was_there, char *why)
 {
 	const char *tap = request->net.tap, *bridge = spec->bridge;
+	char path[XVM_SCRIPT_PATH_BYTES];
 
+	if (spec->script[0] && !xvm_net_script_path(tap, path))
+		return xvm_refuse(why, -EINVAL, "vifname=%s is what Xen calls its own: a script would read %s; choose another", tap, path);
 	/* A script may know bridges of another kind. */
 	if (bridge[0] && !spec->script[0] && !has_leaf(bridge, "bridge"))
 		return xvm_refuse(why, -ENODEV, exists(bridge) ? "%s is no bridge; name one that is, or a script=" :

@@ -22,6 +22,12 @@ extern u32 xvm_script_limit_ms;
 /* What a request may take for its script; 0: it calls none. */
 u32 xvm_net_script_ms(const struct xvm_image_request *request);
 
+/*
+ * Where Xen's scripts look for the node of a tap, and write what went wrong. False: what stands there is libxl's.
+ */
+#define XVM_SCRIPT_PATH_BYTES 80
+bool xvm_net_script_path(const char *tap, char path[XVM_SCRIPT_PATH_BYTES]);
+
 /* Taps of workers that run as uid_base plus the domain id, by owner and made-up name, whether or not there is such a guest. */
 void xvm_net_taps(u32 uid_base, void (*found)(void *arg, u32 domid, const struct xvm_net_request *tap), void *arg);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "spec.h"
 #include "../../xen/proto/num.h"
+#include <arpa/inet.h>
 #include <stdio.h>
 
 static const char *const kind_name[] = {
@@ -34,8 +35,8 @@ static const struct {
 #define ANY ~0u
 
 enum key { KEY_TYPE, KEY_NAME, KEY_VDEV, KEY_PATH, KEY_FORMAT, KEY_ACCESS, KEY_DISCARD, KEY_NO_DISCARD, KEY_DEVICE,
-	   KEY_CONFIG, KEY_QUEUES, KEY_TAG, KEY_USER, KEY_TRUSTED, KEY_SOCKET, KEY_SERVER, KEY_MAC, KEY_BRIDGE, KEY_SCRIPT, KEY_VIFNAME, KEY_MTU,
-	   KEY_LINK, KEY_VHOST, KEY_PORTS, KEY_LOG, KEY_CID, KEY_WWPN, KEY_TARGET, NUM_KEYS };
+	   KEY_CONFIG, KEY_QUEUES, KEY_TAG, KEY_USER, KEY_TRUSTED, KEY_SOCKET, KEY_SERVER, KEY_MAC, KEY_BRIDGE, KEY_SCRIPT, KEY_IP,
+	   KEY_GATEWAYDEV, KEY_VIFNAME, KEY_MTU, KEY_LINK, KEY_VHOST, KEY_PORTS, KEY_LOG, KEY_CID, KEY_WWPN, KEY_TARGET, NUM_KEYS };
 
 struct parse {
 	struct xvm_spec *spec;
@@ -312,6 +313,47 @@ static const char *take_script(struct xvm_spec *spec, const char *value, size_t 
 	return NULL;
 }
 
+/* An address, or a network with its bits behind a '/'. */
+static bool is_network(const char *text, size_t len)
+{
+	const char *slash = memchr(text, '/', len);
+	size_t n = slash ? (size_t)(slash - text) : len;
+	bool colon = memchr(text, ':', n);
+	char address[INET6_ADDRSTRLEN];
+	u8 bytes[16];
+	u32 bits;
+
+	if (n >= sizeof(address))
+		return false;
+	memcpy(address, text, n);
+	address[n] = 0;
+	return inet_pton(colon ? AF_INET6 : AF_INET, address, bytes) == 1 &&
+	       (!slash || !xvm_parse_u32(slash + 1, len - n - 1, colon ? 128 : 32, &bits));
+}
+
+/* For the scripts, which take what stands between blanks as words. */
+static const char *take_ip(struct xvm_spec *spec, const char *value, size_t len)
+{
+	size_t at, n;
+
+	if (!len || len >= sizeof(spec->net.ip))
+		return "ip= is not 1 to 159 bytes long";
+	memcpy(spec->net.ip, value, len);
+	spec->net.ip[len] = 0;
+	for (at = 0; at <= len; at += n + 1) {
+		n = strcspn(spec->net.ip + at, " ");
+		if (!is_network(value + at, n))
+			return "ip= is no list of addresses and networks (192.0.2.1 198.51.100.0/24) with one blank between two";
+	}
+	return NULL;
+}
+
+static const char *take_gatewaydev(struct xvm_spec *spec, const char *value, size_t len)
+{
+	return take_ifname(value, len, spec->net.gatewaydev) ? NULL :
+	       "gatewaydev= is no name of an interface: 1 to 15 characters, without '/', ':', '%' and blanks";
+}
+
 static const char *take_mtu(struct xvm_spec *spec, const char *value, size_t len)
 {
 	return !xvm_parse_u32(value, len, 65535, &spec->net.mtu) && spec->net.mtu >= 68 ? NULL : "mtu= is no number from 68 to 65535";
@@ -451,6 +493,16 @@ static void put_script(const struct xvm_spec *spec, char *item, size_t bytes)
 	put_text("script", spec->net.script, item, bytes);
 }
 
+static void put_ip(const struct xvm_spec *spec, char *item, size_t bytes)
+{
+	put_text("ip", spec->net.ip, item, bytes);
+}
+
+static void put_gatewaydev(const struct xvm_spec *spec, char *item, size_t bytes)
+{
+	put_text("gatewaydev", spec->net.gatewaydev, item, bytes);
+}
+
 static void put_vifname(const struct xvm_spec *spec, char *item, size_t bytes)
 {
 	put_text("vifname", spec->net.vifname, item, bytes);
@@ -573,6 +625,8 @@ static const struct {
 	[KEY_MAC] = { "mac", SERVED | NET, true, false, KEY_MAC, take_mac, put_mac },
 	[KEY_BRIDGE] = { "bridge", NET, true, false, KEY_BRIDGE, take_bridge, put_bridge },
 	[KEY_SCRIPT] = { "script", NET, true, false, KEY_SCRIPT, take_script, put_script },
+	[KEY_IP] = { "ip", NET, true, false, KEY_IP, take_ip, put_ip },
+	[KEY_GATEWAYDEV] = { "gatewaydev", NET, true, false, KEY_GATEWAYDEV, take_gatewaydev, put_gatewaydev },
 	[KEY_VIFNAME] = { "vifname", NET, true, false, KEY_VIFNAME, take_vifname, put_vifname },
 	[KEY_MTU] = { "mtu", SERVED | NET, true, false, KEY_MTU, take_mtu, put_mtu },
 	[KEY_LINK] = { "link", NET, true, false, KEY_LINK, take_link, put_link },
@@ -752,6 +806,16 @@ static int check_served(struct parse *p)
 	return 0;
 }
 
+/* What only a script can make true must not be passed over in silence. */
+static int check_net(struct parse *p)
+{
+	enum key key = p->seen[KEY_IP] ? KEY_IP : KEY_GATEWAYDEV;
+
+	if (!p->seen[key] || p->spec->net.script[0])
+		return 0;
+	return fault_at(p, p->text + p->seen[key] - 1, "ip= and gatewaydev= are for a script=, as script=vif-route");
+}
+
 static int check_whole(struct parse *p)
 {
 	struct xvm_spec *spec = p->spec;
@@ -781,6 +845,8 @@ static int check_whole(struct parse *p)
 		return fault_at(p, p->text + p->seen[KEY_QUEUES] - 1 + strlen("queues="),
 				"queues= is above 8, the most with vhost=on and of type=scsi");
 	spec->discard = spec->kind == XVM_KIND_BLK && !spec->read_only && !p->seen[KEY_NO_DISCARD];
+	if (spec->kind == XVM_KIND_NET)
+		return check_net(p);
 	return spec->kind == XVM_KIND_VHOST_USER ? check_served(p) : 0;
 }
 

@@ -26,6 +26,7 @@
 #define XVM_SPEC_MAX_BYTES 2048	/* of one device's text */
 #define XVM_IFNAME_BYTES 16	/* Linux's, with the terminator */
 #define XVM_SCRIPT_BYTES 256
+#define XVM_IP_BYTES 160
 #define XVM_NET_MAX_QUEUES 16	/* pairs of them */
 #define XVM_VHOST_MAX_QUEUES 8	/* of requests, of type=scsi; pairs, of type=net with vhost=on */
 #define XVM_WWPN_BYTES 224	/* Linux's, with the terminator */
@@ -53,6 +54,8 @@ struct xvm_spec_net {
 	char bridge[XVM_IFNAME_BYTES];	/* empty: in none */
 	char vifname[XVM_IFNAME_BYTES];	/* of the tap; empty: one is made up */
 	char script[XVM_SCRIPT_BYTES];	/* a path, or a name below Xen's scripts; empty: none */
+	char ip[XVM_IP_BYTES];		/* for the script: the guest's addresses and networks, blanks between; empty: not said */
+	char gatewaydev[XVM_IFNAME_BYTES];	/* for the script: the host's interface that a route goes by; empty: not said */
 	u32 mtu;		/* 0: the bridge's, and the guest is not told */
 };
 

@@ -1,116 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * A network device over the whole worker and a tap of this machine's kernel, in
- * a network of its own: frames both ways, segmentation, a cable, a worker that
- * is killed, and what the supervisor's part makes, finds, refuses and removes.
+ * a network of its own: frames both ways, a cable, a worker that is killed, and
+ * what the supervisor's part makes, finds, refuses and removes. What the kernel
+ * does to frames is net_offload_test's.
  */
 /* LINK: dom0/base dom0/virtio dom0/dev dom0/remote dom0/bus dom0/worker/aio.c dom0/worker/worker.c */
 /* LINK: dom0/worker/control.c dom0/worker/types.c xen/proto tests/support/rig.c tests/support/drv.c */
 /* LINK: tests/support/drv_vq.c tests/support/fake_vhost.c dom0/daemon/host_net.c dom0/daemon/host_vhost.c */
 /* LIBS: -l:liburing.a */
 /* TIME: 60 */
-#include "../support/test.h"
-#include "../support/drv_vq.h"
+#include "../support/net_loop.h"
 #include "../support/fake_vhost.h"
-#include "../../dom0/daemon/host_net.h"
-#include "../../dom0/virtio/vdev.h"
-#include "../../xen/proto/addr.h"
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <linux/if_ether.h>
-#include <linux/if_packet.h>
-#include <linux/virtio_net.h>
-#include <net/if.h>
-#include <sched.h>
-#include <sys/eventfd.h>
 #include <stdlib.h>
-#include <sys/mount.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <unistd.h>
-
-#define F(name) (1ull << VIRTIO_NET_F_##name)
-#define BASE (XVM_F_VERSION_1 | XVM_F_ACCESS_PLATFORM | XVM_F_EVENT_IDX | F(MAC) | F(STATUS) | F(MRG_RXBUF))
-#define AREA_PAGES 256u
-#define RX_BUFFERS 48u
-#define RX_BYTES 1600u
-#define RX_OFF 0x10000u
-#define TX_OFF 0x40000u
-#define CTRL_OFF 0x80000u
-#define HEADER 12u
 
 enum { RX, TX, CTRL, QUEUES };
 
-static struct rig rig;
-static struct drv drv;
 static struct drv_vq vq[QUEUES];
-static u8 *base;
-static int wire = -1;		/* the tap's other side, as the host's kernel sees it */
-static struct xvm_image_request request;
-static bool by_vhost;
-static char why[XVM_WHY_BYTES];
-
-static int host(enum xvm_net_task task, struct fdset *fds)
-{
-	static struct fdset none;
-	struct xvm_image image = { .spec = request.spec };
-
-	why[0] = 0;
-	request.net.task = task;
-	return xvm_host_net(&request, &image, fds ? fds : &none, why);
-}
-
-/* Frames of other protocols (the kernel's own, of IPv6) are none of ours. */
-static int open_wire(void)
-{
-	struct sockaddr_ll to = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_LOOPBACK),
-				  .sll_ifindex = (int)if_nametoindex(request.net.tap) };
-	static const struct timeval limit = { .tv_sec = 5 };
-	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(ETH_P_LOOPBACK));
-
-	assert_return_code(fd, errno);
-	assert_return_code(bind(fd, (struct sockaddr *)&to, sizeof(to)), errno);
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	return fd;
-}
-
-static int begin(void **state)
-{
-	(void)state;
-	/* A network of its own, and a /sys that shows it. */
-	if (geteuid() || access("/dev/net/tun", R_OK | W_OK) || unshare(CLONE_NEWNET | CLONE_NEWNS) ||
-	    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) || mount("sysfs", "/sys", "sysfs", 0, NULL))
-		return 0;
-	memset(&request, 0, sizeof(request));
-	request.spec.kind = XVM_KIND_NET;
-	request.spec.queues = 1;
-	request.net.owner = 131079;
-	strcpy(request.net.tap, "vif7.0-xvm");
-	xvm_net_default_mac("uuid", "net0", request.net.mac);
-	return 0;
-}
-
-static void need_tun(void)
-{
-	if (!request.net.tap[0])
-		test_skip("needs root, /dev/net/tun, and a network of its own");
-}
-
-static void add_device(void)
-{
-	struct xvm_ipc_dev_add desc = { .num = 1, .device_id = 1,
-					.net = { .pairs = 1, .tap_mtu = 1500, .link_up = 1, .vhost = by_vhost } };
-	struct fdset fds = { 0 };
-
-	memcpy(desc.net.mac, request.net.mac, sizeof(desc.net.mac));
-	assert_int_equal(host(XVM_NET_OPEN, &fds), 0);
-	assert_int_equal(fds.count, 1);
-	while (by_vhost && fds.count < 7)	/* the first stands for /dev/vhost-net */
-		fds.fd[fds.count++] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	rig_add_fds(&rig, &desc, &fds);
-	fdset_close(&fds);
-	drv_wait_ready(&drv, 1);
-}
 
 static void give_buffer(u32 i)
 {
@@ -219,7 +127,7 @@ static void frames(void)
 
 	need_tun();
 	assert_int_equal(host(XVM_NET_MAKE, NULL), 0);
-	wire = open_wire();
+	wire = open_wire(ETH_P_LOOPBACK);
 	drv_start(&drv, &rig);
 	add_device();
 	bring_up(BASE);
@@ -310,7 +218,7 @@ static void test_kept(void **state)
 	need_tun();
 	rig_keep_new();
 	assert_int_equal(host(XVM_NET_MAKE, NULL), 0);
-	wire = open_wire();
+	wire = open_wire(ETH_P_LOOPBACK);
 	drv_start(&drv, &rig);
 	add_device();
 	bring_up(BASE | F(CTRL_VQ) | F(CTRL_RX) | F(CTRL_RX_EXTRA));
@@ -467,6 +375,69 @@ static bool is_dead(int pid)
 	return !line[0] || strstr(line, ") Z ");
 }
 
+/* A script that writes down how it was called, beside itself. */
+static void recording_script(char path[40])
+{
+	FILE *file;
+	int fd;
+
+	strcpy(path, "/tmp/net_test.XXXXXX");
+	fd = mkstemp(path);
+	assert_return_code(fd, errno);
+	file = fdopen(fd, "w");
+	fprintf(file, "#!/bin/sh\n{ echo $0 \"$@\"; tr '\\0' '\\n' < /proc/$$/environ; } >> $0.out\n");
+	fchmod(fd, 0700);
+	fclose(file);
+}
+
+static void expect_record(const char *script, const char *command, const char *more)
+{
+	char path[60], text[1000] = "", expected[1000];
+	FILE *file;
+
+	snprintf(expected, sizeof(expected),
+		 "%s %s type_if=tap\nPATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nXENBUS_TYPE=vif\n"
+		 "XENBUS_BASE_PATH=backend\nXENBUS_PATH=/local/domain/0/backend/vif/7/0-xvm\nscript=%s\nvif=vif7.0-xvm\n"
+		 "INTERFACE=vif7.0-xvm\n%s", script, command, script, more);
+	snprintf(path, sizeof(path), "%s.out", script);
+	file = fopen(path, "r");
+	assert_non_null(file);
+	assert_true(fread(text, 1, sizeof(text) - 1, file) > 0);
+	fclose(file);
+	unlink(path);
+	assert_string_equal(text, expected);
+}
+
+/* Its words and all of its environment, as the scripts of Xen's vifs take them for a tap. */
+static void test_script(void **state)
+{
+	struct xvm_image_request good;
+	char path[40];
+
+	(void)state;
+	need_tun();
+	good = request;
+	recording_script(path);
+	strcpy(request.spec.net.script, path);
+	strcpy(request.spec.net.ip, "192.0.2.1 198.51.100.0/24");
+	strcpy(request.spec.net.gatewaydev, "lo");
+	assert_int_equal(host(XVM_NET_MAKE, NULL), 0);
+	expect_record(path, "add", "ip=192.0.2.1 198.51.100.0/24\nnetdev=lo\n");
+	assert_int_equal(host(XVM_NET_REMOVE, NULL), 0);
+	expect_record(path, "remove", "ip=192.0.2.1 198.51.100.0/24\nnetdev=lo\n");
+	request.spec.net.ip[0] = request.spec.net.gatewaydev[0] = 0;
+	/* Which one there is, is the script's to see. */
+	strcpy(request.spec.net.bridge, "xenbr9");
+	assert_int_equal(host(XVM_NET_MAKE, NULL), 0);
+	expect_record(path, "add", "bridge=xenbr9\n");
+	assert_int_equal(host(XVM_NET_REMOVE, NULL), 0);
+	expect_record(path, "remove", "bridge=xenbr9\n");
+	strcpy(request.net.tap, "vif7.1");
+	refuses("vifname=vif7.1 is what Xen calls its own: a script would read /local/domain/0/backend/vif/7/1;");
+	unlink(path);
+	request = good;
+}
+
 /* A script that does not end is ended, and what it has started. */
 static void test_slow_script(void **state)
 {
@@ -508,6 +479,25 @@ static bool taken(void *arg, const char *tap)
 	return !strcmp(tap, arg);
 }
 
+/* As vif-common.sh of Xen's makes it of $dev. */
+static void test_script_path(void **state)
+{
+	char path[XVM_SCRIPT_PATH_BYTES];
+
+	(void)state;
+	assert_true(xvm_net_script_path("vif32751.99-xvm", path));
+	assert_string_equal(path, "/local/domain/0/backend/vif/32751/99-xvm");
+	assert_true(xvm_net_script_path("web0", path));
+	assert_string_equal(path, "/local/domain/0/backend/vif/web0/web0");
+	assert_true(xvm_net_script_path("a.b.c", path));
+	assert_string_equal(path, "/local/domain/0/backend/vif/a.b/b.c");
+	assert_false(xvm_net_script_path("vif7.1-emu", path));
+	assert_false(xvm_net_script_path("vif7", path));
+	assert_false(xvm_net_script_path("7", path));
+	assert_false(xvm_net_script_path("vif", path));
+	assert_false(xvm_net_script_path("vif7.", path));
+}
+
 static void test_names(void **state)
 {
 	char tap[XVM_TAP_BYTES];
@@ -531,6 +521,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names), cmocka_unit_test(test_host), cmocka_unit_test(test_taps), cmocka_unit_test(test_slow_script),
+		cmocka_unit_test(test_script), cmocka_unit_test(test_script_path),
 		cmocka_unit_test(test_frames), cmocka_unit_test(test_vhost_frames), cmocka_unit_test(test_kept),
 	};
 
