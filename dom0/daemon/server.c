@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/audit.h>
+#include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <signal.h>
@@ -22,7 +23,6 @@
 #define MANY_TRIES 6u		/* in a row are worth a word of their own */
 #define MAX_WORDS 64
 #define LISTEN_FD 3
-#define GRANT_IOCTLS ('G' << 8)	/* of gntdev and gntalloc */
 
 #if defined(__x86_64__)
 #define ARCH AUDIT_ARCH_X86_64
@@ -33,29 +33,104 @@
 /* ---- the program ---- */
 
 /*
- * A server needs no grant: the devices that give them are closed to it, whatever its user may open. System
- * calls of another architecture are closed altogether.
+ * What a server that runs as root keeps: to serve files as they are (virtiofsd needs all of the first line), to shut
+ * itself in, and its limits and networks. Not kept is what reaches other processes, the kernel or the hardware.
  */
-static int refuse_grants(void)
-{
-	static struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ARCH, 1, 0),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-#ifdef __x86_64__
-		/* The x32 numbers of the same architecture. */
-		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 0x40000000, 5, 0),
-#endif
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ioctl, 0, 3),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1])),
-		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0xff00),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, GRANT_IOCTLS, 1, 0),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
-	};
-	static const struct sock_fprog prog = { XVM_ARRAY_SIZE(code), code };
+#define CAP(name) (1ull << CAP_##name)
+#define KEPT_CAPS (CAP(CHOWN) | CAP(DAC_OVERRIDE) | CAP(FOWNER) | CAP(FSETID) | CAP(SETGID) | CAP(SETUID) | CAP(MKNOD) | CAP(SETFCAP) | \
+		   CAP(DAC_READ_SEARCH) | CAP(SYS_ADMIN) | CAP(SYS_CHROOT) | CAP(SETPCAP) | \
+		   CAP(SYS_RESOURCE) | CAP(SYS_NICE) | CAP(IPC_LOCK) | CAP(NET_ADMIN) | CAP(NET_RAW))
 
+/* An exec of root's gives what the bounding set leaves. One of another user gives nothing, whatever the file says. */
+static int drop_capabilities(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2];
+	int cap, has;
+
+	for (cap = 0; (has = prctl(PR_CAPBSET_READ, cap, 0, 0, 0)) >= 0; cap++)
+		if (has && !(cap < 64 && KEPT_CAPS >> cap & 1) && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0))
+			return -errno;
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) || syscall(SYS_capget, &header, data))
+		return -errno;
+	data[0].inheritable = data[1].inheritable = 0;
+	return syscall(SYS_capset, &header, data) ? -errno : 0;
+}
+
+/* Ways into other processes and into the kernel. */
+static const u32 refused_calls[] = {
+	SYS_ptrace, SYS_process_vm_readv, SYS_process_vm_writev, SYS_pidfd_getfd, SYS_bpf, SYS_perf_event_open,
+	SYS_init_module, SYS_finit_module, SYS_delete_module, SYS_kexec_load, SYS_kexec_file_load, SYS_reboot,
+#ifdef __x86_64__
+	SYS_iopl, SYS_ioperm,
+#endif
+};
+
+/*
+ * Requests of Xen's devices, by their types: those of gntdev and gntalloc ('G'), privcmd ('P'), and, without data
+ * as Linux counts it, evtchn ('E', which evdev has with data) and xenbus_backend ('B').
+ */
+static const struct {
+	u32 mask, value;
+} refused_ioctls[] = {
+	{ 0xff00, 'G' << 8 }, { 0xff00, 'P' << 8 }, { 0xc000ff00, 'E' << 8 }, { 0xc000ff00, 'B' << 8 },
+};
+
+#define FILTER_WORDS (5 + XVM_ARRAY_SIZE(refused_calls) + 1 + 3 * XVM_ARRAY_SIZE(refused_ioctls) + 2)
+
+struct filter {
+	struct sock_filter code[FILTER_WORDS];
+	u32 words;
+};
+
+static void put(struct filter *f, u32 code, u32 k)
+{
+	f->code[f->words++] = (struct sock_filter)BPF_STMT((u16)code, k);
+}
+
+/* To one of the last two words: -1 refuses, -2 allows; else on to the next. */
+static void put_test(struct filter *f, u32 test, u32 k, int yes, int no)
+{
+	u32 next = f->words + 1;
+
+	f->code[f->words++] = (struct sock_filter)BPF_JUMP((u16)(BPF_JMP | test | BPF_K), k,
+							   (u8)(yes ? FILTER_WORDS + (u32)yes - next : 0),
+							   (u8)(no ? FILTER_WORDS + (u32)no - next : 0));
+}
+
+static void put_filter(struct filter *f)
+{
+	u32 i;
+
+	put(f, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch));
+	f->code[f->words++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ARCH, 1, 0);
+	put(f, BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
+	put(f, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
+	/* The x32 numbers of the same architecture; no others are as high. */
+	put_test(f, BPF_JSET, 0x40000000, -1, 0);
+	for (i = 0; i < XVM_ARRAY_SIZE(refused_calls); i++)
+		put_test(f, BPF_JEQ, refused_calls[i], -1, 0);
+	put_test(f, BPF_JEQ, SYS_ioctl, 0, -2);
+	for (i = 0; i < XVM_ARRAY_SIZE(refused_ioctls); i++) {
+		put(f, BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1]));
+		put(f, BPF_ALU | BPF_AND | BPF_K, refused_ioctls[i].mask);
+		put_test(f, BPF_JEQ, refused_ioctls[i].value, -1, 0);
+	}
+	put(f, BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+	put(f, BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM);
+}
+
+/*
+ * A server needs nothing of Xen: its devices are closed to it, whatever its user may open, and so are other
+ * processes. System calls of another architecture are closed altogether.
+ */
+static int refuse_calls(void)
+{
+	struct filter f = { .words = 0 };
+	struct sock_fprog prog = { .filter = f.code };
+
+	put_filter(&f);
+	prog.len = (unsigned short)f.words;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog))
 		return -errno;
 	return 0;
@@ -102,6 +177,8 @@ static void __attribute__((noreturn)) child_main(int listener, char *const argv[
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGTERM, SIG_DFL);
 	signal(SIGPIPE, SIG_DFL);
+	if (!geteuid() && drop_capabilities())
+		_exit(126);
 	if (image->uid && (setgroups(0, NULL) || setresgid(image->gid, image->gid, image->gid) ||
 			   setresuid(image->uid, image->uid, image->uid)))
 		_exit(126);
@@ -112,7 +189,7 @@ static void __attribute__((noreturn)) child_main(int listener, char *const argv[
 		_exit(126);
 	close_range(LISTEN_FD + 1, ~0u, 0);
 	setsid();
-	if (refuse_grants())
+	if (refuse_calls())
 		_exit(126);
 	execve(argv[0], argv, envp);
 	_exit(127);

@@ -11,16 +11,48 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/input.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define MAP_GRANT_REF _IOC(_IOC_NONE, 'G', 0, 24)
+/* Ways to other memory than a server's own, and into the kernel. */
+static const struct {
+	const char *name;
+	long call, arg1, arg2, arg3;
+} ways[] = {
+	{ "gntdev: map a grant", SYS_ioctl, -1, _IOC(_IOC_NONE, 'G', 0, 24), 0 },
+	{ "gntalloc", SYS_ioctl, -1, _IOC(_IOC_NONE, 'G', 5, 24), 0 },
+	{ "a request with rubbish above its 32 bits", SYS_ioctl, -1, (long)(1ull << 32 | _IOC(_IOC_NONE, 'G', 0, 24)), 0 },
+	{ "privcmd: a hypercall", SYS_ioctl, -1, _IOC(_IOC_NONE, 'P', 0, 48), 0 },
+	{ "privcmd: map a domain's memory", SYS_ioctl, -1, _IOC(_IOC_NONE, 'P', 4, 32), 0 },
+	{ "privcmd: irqfd", SYS_ioctl, -1, _IOC(_IOC_WRITE, 'P', 8, 32), 0 },
+	{ "evtchn: bind", SYS_ioctl, -1, _IOC(_IOC_NONE, 'E', 1, 8), 0 },
+	{ "xenbus_backend: the store's ring", SYS_ioctl, -1, _IOC(_IOC_NONE, 'B', 1, 0), 0 },
+	{ "ptrace", SYS_ptrace, 0, 0, 0 },
+	{ "process_vm_readv", SYS_process_vm_readv, 1, 0, 0 },
+	{ "process_vm_writev", SYS_process_vm_writev, 1, 0, 0 },
+	{ "pidfd_getfd", SYS_pidfd_getfd, -1, 0, 0 },
+	{ "bpf", SYS_bpf, -1, 0, 0 },
+	{ "perf_event_open", SYS_perf_event_open, 0, 0, 0 },
+	{ "init_module", SYS_init_module, 0, 0, 0 },
+	{ "finit_module", SYS_finit_module, -1, 0, 0 },
+	{ "delete_module", SYS_delete_module, 0, 0, 0 },
+	{ "kexec_load", SYS_kexec_load, 0, 1000, 0 },
+	{ "kexec_file_load", SYS_kexec_file_load, -1, -1, 0 },
+	{ "reboot", SYS_reboot, 0, 0, 0 },
+};
+
+/* What no server has, and what virtiofsd cannot do without. */
+static const int none_of[] = { CAP_SYS_PTRACE, CAP_SYS_RAWIO, CAP_SYS_MODULE, CAP_SYS_BOOT, CAP_MAC_ADMIN, CAP_KILL, CAP_BPF, CAP_SYSLOG };
+static const int all_of[] = { CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_FSETID, CAP_SETGID, CAP_SETUID, CAP_MKNOD, CAP_SETFCAP };
 
 static struct xvm_disk disk;
 static struct xvm_guest guest;
@@ -72,10 +104,46 @@ struct xvm_opener *xvm_opener_start(struct event_base *base, const struct xvm_im
 /* ---- the server ---- */
 
 struct report {
-	int accepted, more, grant_errno, other_errno, extra_fd, death, groups;
+	int accepted, more, other_errno, evdev_errno, extra_fd, death, groups, no_new_privs;
+	int way_errno[XVM_ARRAY_SIZE(ways)];
+	u64 caps, bounding;
 	u32 uid, gid;
 	char word[20];
 };
+
+static u64 own_caps(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2] = { 0 };
+
+	syscall(SYS_capget, &header, data);
+	return (data[0].permitted | data[0].inheritable) | (u64)(data[1].permitted | data[1].inheritable) << 32;
+}
+
+static u64 bounding_set(void)
+{
+	u64 set = 0;
+	int cap;
+
+	for (cap = 0; cap < 64; cap++)
+		if (prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1)
+			set |= 1ull << cap;
+	return set;
+}
+
+static void try_ways(struct report *report)
+{
+	u32 i;
+
+	for (i = 0; i < XVM_ARRAY_SIZE(ways); i++) {
+		errno = 0;
+		syscall(ways[i].call, ways[i].arg1, ways[i].arg2, ways[i].arg3, 0, 0, 0);
+		report->way_errno[i] = errno;
+	}
+	report->caps = own_caps();
+	report->bounding = bounding_set();
+	report->no_new_privs = prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0);
+}
 
 static int serve(const char *fd, const char *word)
 {
@@ -85,8 +153,9 @@ static int serve(const char *fd, const char *word)
 
 	report.accepted = sock >= 0;
 	report.more = poll(&wait, 1, 0);
+	try_ways(&report);
 	errno = 0;
-	report.grant_errno = ioctl(sock, MAP_GRANT_REF, NULL) ? errno : 0;
+	report.evdev_errno = ioctl(sock, EVIOCGVERSION, NULL) ? errno : 0;
 	report.other_errno = ioctl(sock, FIONREAD, &report.extra_fd) ? errno : 0;
 	report.extra_fd = fcntl(wait.fd + 1 == sock ? sock + 1 : wait.fd + 1, F_GETFD) >= 0;
 	prctl(PR_GET_PDEATHSIG, &report.death);
@@ -134,6 +203,23 @@ static void wait_end(void)
 	assert_int_equal(disk.server.pid, 0);
 }
 
+static void expect_shut(const struct report *report, bool root)
+{
+	u32 i;
+
+	for (i = 0; i < XVM_ARRAY_SIZE(ways); i++)
+		if (report->way_errno[i] != EPERM)
+			fail_msg("%s: %s", ways[i].name, strerror(report->way_errno[i]));
+	assert_int_equal(report->evdev_errno, ENOTTY);	/* of type 'E' as well, and none of Xen's */
+	assert_int_equal(report->no_new_privs, 1);
+	for (i = 0; root && i < XVM_ARRAY_SIZE(none_of); i++)
+		assert_int_equal((report->caps | report->bounding) >> none_of[i] & 1, 0);
+	for (i = 0; root && i < XVM_ARRAY_SIZE(all_of); i++)
+		assert_int_equal(report->caps >> all_of[i] & 1, 1);
+	if (!root)
+		assert_int_equal(report->caps, 0);
+}
+
 static void test_started(void **state)
 {
 	struct fdset fds = { 0 };
@@ -156,7 +242,7 @@ static void test_started(void **state)
 	assert_int_equal(recv(fds.fd[XVM_VU_SOCKET], &report, sizeof(report), MSG_WAITALL), sizeof(report));
 	assert_int_equal(report.accepted, 1);
 	assert_int_equal(report.more, 0);
-	assert_int_equal(report.grant_errno, EPERM);
+	expect_shut(&report, !geteuid());
 	assert_int_equal(report.other_errno, 0);
 	assert_int_equal(report.extra_fd, 0);
 	assert_int_equal(report.death, SIGKILL);
@@ -347,7 +433,7 @@ static void test_user(void **state)
 	assert_int_equal(report.uid, 65534);
 	assert_int_equal(report.gid, 65533);
 	assert_int_equal(report.groups, 0);
-	assert_int_equal(report.grant_errno, EPERM);
+	expect_shut(&report, false);
 	assert_int_equal(report.death, SIGKILL);
 	assert_true(xvm_server_end(&disk));
 	wait_end();
