@@ -9,7 +9,7 @@ dialect_io()
 	in_guest dia 10 "dmesg | grep 'connected: dialect' | tail -1 | grep -q 'dialect $1,'"
 	in_guest dia 60 'small_fio /mnt/fio.dat'
 	# A bound xenbus device holds its driver's module.
-	in_guest dia 30 'umount /mnt && umount /run/t && echo virtio-msg-0 > /sys/bus/xen/drivers/virtio-msg/unbind'
+	in_guest dia 30 'say_verified && rm /run/fio.bytes && umount /mnt && umount /run/t && echo virtio-msg-0 > /sys/bus/xen/drivers/virtio-msg/unbind'
 	in_guest dia 10 '[ ! -b /dev/vda ] && rmmod xen-virtio-msg'
 	echo "$1${2:+, forced by $2}: verified"
 }
@@ -32,10 +32,11 @@ case_main()
 	must "guest start" guest_start dia
 	dialect_io draft2026
 	dialect_io pr28 dialect=pr28
+	di_bytes=$(verified_by dia)
 	dialect_io draft2026 dialect=draft2026
 	must "power off" guest_off dia
 	fsck_clean $img
-	device_row disk own pv pr28 "sums of the image's files read, fio with verification, fsck" 3145728
+	device_row disk own pv pr28 "sums of the image's files read, fio with verification, fsck" $di_bytes
 	daemon_with "--dialects pr28"
 	must "guest start" guest_start dia
 	dialect_io pr28

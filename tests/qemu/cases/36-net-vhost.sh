@@ -22,5 +22,5 @@ case_main()
 	in_guest nv 30 'wait_until 10 [ ! -e /sys/class/net/eth0 ] && check_sums && umount /mnt'
 	must "power off" guest_off nv
 	ip link del $br
-	device_row net vhost-net $1 "$(dialect_of nv)" "TCP both ways, two queue pairs, link down and up, a dead worker, detach" $((3 * megs << 20))
+	device_row net vhost-net $1 "$(dialect_of nv)" "TCP both ways, two queue pairs, link down and up, a dead worker, detach" $(moved_by nv)
 }

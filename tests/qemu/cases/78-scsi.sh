@@ -31,11 +31,11 @@ case_main()
 	backstore s1 $IMG/case-scsi1.img
 	lun 1 s1
 	in_guest sg 30 'wait_until 20 [ -b /dev/sdb ] && mkdir -p /run/m && mount -t ext4 -o ro /dev/sdb /run/m && check_sums /run/m && umount /run/m'
-	in_guest sg 30 'umount /mnt && umount /run/t; dmesg | grep -i "scsi\|sd[ab]" | head -20'
+	in_guest sg 30 'say_verified && umount /mnt && umount /run/t; dmesg | grep -i "scsi\|sd[ab]" | head -20'
 	must "detach" xvmsg detach sg scsi0 --wait=20
 	in_guest sg 20 'wait_until 10 [ ! -b /dev/sda ]'
 	must "power off" guest_off sg
 	target_down 0 1
 	fsck_clean $IMG/case-scsi.img
-	device_row scsi vhost-scsi $1 "$(dialect_of sg)" "ext4 on a LIO target by checksum, fio with verification over a dead worker, a LUN more while it ran" $((6 << 20))
+	device_row scsi vhost-scsi $1 "$(dialect_of sg)" "ext4 on a LIO target by checksum, fio with verification over a dead worker, a LUN more while it ran" $(verified_by sg)
 }

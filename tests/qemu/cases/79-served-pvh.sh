@@ -8,9 +8,10 @@ sock=/run/lab/served.sock
 # files DEVICE: the image's files by their sums, 1 MiB there and, from the device, back.
 files()
 {
-	in_guest od 60 "wait_until 20 [ -b $1 ] && mkdir -p /run/f && mount -t ext4 $1 /run/f && check_sums /run/f && cp /run/p /run/f/new/p && umount /run/f && mount -t ext4 $1 /run/f && cmp /run/p /run/f/new/p && umount /run/f"
+	in_guest od 60 "wait_until 20 [ -b $1 ] && mkdir -p /run/f && mount -t ext4 $1 /run/f && check_sums /run/f && cp /run/p /run/f/new/p && umount /run/f && mount -t ext4 $1 /run/f && cmp /run/p /run/f/new/p && say_verified /run/f \$(stat -c %s /run/p) && umount /run/f"
 }
-row() { device_row $1 "$2" pvh "$(dialect_of od)" "$3" $((2 << 20)); }
+# row TYPE SERVER WHAT [BYTES]
+row() { device_row $1 "$2" pvh "$(dialect_of od)" "$3" ${4:-$(verified_by od)}; }
 did_files="the image's files by their sums, 1 MiB written and read back, fsck"
 attached() { must "attach $1" xvmsg attach od "$1" --wait=30; }
 detached() { must "detach $1" xvmsg detach od $1 --wait=20; }
@@ -22,7 +23,7 @@ vhost_net()
 	in_guest od 30 'wait_until 20 [ -e /sys/class/net/eth0 ] && ip addr add 10.9.0.14/24 dev eth0 && ip link set eth0 up && wait_until 20 ping -c 1 -W 1 10.9.0.1'
 	transfers od 10.9.0.14
 	detached net0
-	row net vhost-net "TCP both ways, detach"
+	row net vhost-net "TCP both ways, detach" $(moved_by od)
 }
 
 vhost_scsi()
@@ -51,7 +52,7 @@ vhost_user()
 	in_guest od 40 'mkdir -p /run/s && wait_until 20 mount -t virtiofs share /run/s && cp /run/p /run/s/od && cmp /run/p /run/s/od && sha256sum < /run/s/od | sed "s/^/FS /" && umount /run/s'
 	guest_says od "FS $(sha256sum < /data/share/od)" || fail "what the guest wrote is not what is there"
 	detached share
-	row vhost-user "virtiofsd, fs" "1 MiB written, read back and found in dom0"
+	row vhost-user "virtiofsd, fs" "1 MiB written, read back and found in dom0" $(stat -c %s /data/share/od)
 }
 
 vfio_user()

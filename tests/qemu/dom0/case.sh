@@ -14,6 +14,8 @@ must() { mu_what=$1; shift; "$@" || fail "failed: $mu_what"; }
 # in_guest NAME SECONDS COMMAND: must succeed.
 in_guest() { guest_run "$@" || fail "in guest $1, status $?: $3$(echo; guest_tail $1)"; }
 fsck_clean() { e2fsck -fn $1 > /run/lab/fsck 2>&1 || { cat /run/lab/fsck; fail "e2fsck finds $1 damaged"; }; }
+# verified_by NAME: the bytes that say_verified said there last.
+verified_by() { sed -n 's/^.*compared \([0-9]*\) bytes.*/\1/p' $(guest_log $1) | tail -1; }
 # io_case TYPE VCPUS: sums, fio with verification, power off, e2fsck.
 io_case()
 {
@@ -22,10 +24,10 @@ io_case()
 	must "guest start" guest_start io
 	in_guest io 30 'mount_disk && check_sums && wait_disk b && mount_disk b /run/t ro'
 	in_guest io 60 'small_fio /mnt/fio.dat'
-	in_guest io 20 'umount /mnt && umount /run/t'
+	in_guest io 20 'say_verified && umount /mnt && umount /run/t'
 	must "power off" guest_off io
 	fsck_clean $img
-	[ -n "$LAB_standin" ] || device_row disk own $1 "$(dialect_of io)" "sums of the image's files read, fio with verification on $2 processors, fsck" 3145728
+	[ -n "$LAB_standin" ] || device_row disk own $1 "$(dialect_of io)" "sums of the image's files read, fio with verification on $2 processors, fsck" $(verified_by io)
 }
 # io_loop NAME [LETTER]: disk a (or LETTER) and the tools are mounted, and fio with verification goes on until io_loop_end.
 io_loop()

@@ -10,6 +10,10 @@ con_reader_end() { kill $con_pid; wait $con_pid 2>/dev/null; }
 con_shell()
 {
 	in_guest con 20 'stty raw -echo < $(cat /run/con); setsid sh -c "exec sh < $(cat /run/con) > $(cat /run/con) 2>&1" & true'
+	# xvmsg console, with what it reads.
+	echo 'echo by-$((20+3))' | xvmsg console con con > /run/lab/xvmsg.console 2>&1 & con_pid=$!
+	wait_until 20 grep -q by-23 /run/lab/xvmsg.console || { cat /run/lab/xvmsg.console; fail "the shell does not answer xvmsg console"; }
+	con_reader_end
 	con_reader $(con_pty con) /run/lab/shell
 	echo 'echo answer-$((6*7)); cat /sys/class/tty/$(basename $(cat /run/con))/uevent; echo the-$((1+1))nd; exit' > $(con_pty con)
 	wait_until 20 grep -q the-2nd /run/lab/shell && grep -q answer-42 /run/lab/shell || { cat /run/lab/shell; fail "the shell does not answer"; }
@@ -26,12 +30,26 @@ con_bytes()
 	con_wait /run/lab/out 4096
 	con_reader_end
 	guest_says con "SUM $(sha256sum < /run/lab/out)" || fail "what came out of the console is not what went in"
+	con_add /run/lab/out
 	dd if=/dev/urandom of=/run/lab/in bs=1k count=4 2>/dev/null
 	in_guest con 10 '(sh -c "stty raw -echo; dd of=/run/got bs=1k count=4096 iflag=count_bytes,fullblock" < $(cat /run/con) 2>/dev/null; sha256sum < /run/got | sed "s/^/IN /" > /run/in.sum) > /dev/null 2>&1 & sleep 1'
 	cat /run/lab/in > $(con_pty con)
 	in_guest con 120 'wait_until 100 test -s /run/in.sum; cat /run/in.sum; true'
 	guest_says con "IN $(sha256sum < /run/lab/in)" || fail "what went into the console is not what came out"
+	con_add /run/lab/in
 }
+
+# Words that xvmsg console has put into the named port and read from it.
+con_by_xvmsg()
+{
+	in_guest con 10 '(read -r word < $(cat /run/port); echo got-$word > $(cat /run/port)) > /dev/null 2>&1 & true'
+	echo word-$((7*6)) | xvmsg console con con agent > /run/lab/xvmsg.port 2>&1 & con_pid=$!
+	wait_until 20 grep -q got-word-42 /run/lab/xvmsg.port || { cat /run/lab/xvmsg.port; fail "nothing came back by xvmsg console ... agent"; }
+	con_reader_end
+}
+
+# The bytes of what was compared.
+con_add() { con_bytes=$((con_bytes + $(stat -c %s $1))); }
 
 # A MiB out of the named port, more than fits the first area, and a quarter into it.
 con_port()
@@ -41,11 +59,13 @@ con_port()
 	con_wait /run/lab/out 1048576
 	con_reader_end
 	guest_says con "PORT $(sha256sum < /run/lab/out)" || fail "what came out of the port is not what went in"
+	con_add /run/lab/out
 	in_guest con 10 '(dd if=$(cat /run/port) of=/run/got bs=4k count=262144 iflag=count_bytes,fullblock 2>/dev/null; sha256sum < /run/got | sed "s/^/BACK /" > /run/back.sum) > /dev/null 2>&1 & sleep 1'
 	head -c 262144 /run/lab/out > /run/lab/in
 	cat /run/lab/in > $(con_pty con agent)
 	in_guest con 90 'wait_until 80 test -s /run/back.sum; cat /run/back.sum'
 	guest_says con "BACK $(sha256sum < /run/lab/in)" || fail "what went into the port is not what came out"
+	con_add /run/lab/in
 }
 
 # Numbered lines without end, and the worker dies twice: of them at most a chunk is lost each time, and none comes twice. By the port:
@@ -79,16 +99,15 @@ console_case()
 	in_guest con 30 "modprobe -a virtio_ring virtio virtio_console && modprobe xen-virtio-msg dialect=$2"
 	in_guest con 20 'wait_until 15 find_console'
 	in_guest con 10 "dmesg | grep 'connected: dialect' | tail -1 | grep -q 'dialect $2,'"
-	con_t=$(now)
+	con_t=$(now) con_bytes=0
 	con_shell; con_step shell
 	con_bytes; con_step "4 KiB each way"
+	con_by_xvmsg
 	con_port; con_step "the named port"
 	grep -q answer-42 /run/lab/con.log || fail "the log has not what was said"
-	echo 'echo by-$((20+3))' | timeout 5 xvmsg console con con > /run/lab/xvmsg.console 2>&1
 	con_kill; con_step "two dead workers"
 	must "detach" xvmsg detach con con
 	in_guest con 10 'wait_until 8 sh -c "! ls /sys/class/virtio-ports/vport*p1"'
 	must "power off" guest_off con
-	device_row console own $1 "$(dialect_of con)" "a shell, bytes both ways by the console and by a named port, the log, a worker killed twice under output" \
-		$((2 * 4096 + 1048576 + 262144))
+	device_row console own $1 "$(dialect_of con)" "a shell, bytes both ways by the console and by a named port, the log, a worker killed twice under output" $con_bytes
 }

@@ -13,6 +13,10 @@ dom0_network()
 	ip link set lo up
 }
 
+# Bytes of NAME's transfers that were compared: moved NAME FILE adds, moved_by NAME says.
+moved() { eval "mv_$1=\$((\${mv_$1:-0} + \$(stat -c %s $2)))"; }
+moved_by() { eval "echo \$mv_$1"; }
+
 # guest_up NAME TYPE IP VCPUS DIALECT [KEYS]: a guest with net0, and its address.
 guest_up()
 {
@@ -32,6 +36,7 @@ transfers()
 	in_guest $1 10 'rm -f /run/in; nc -l -p 7000 -e dd of=/run/in 2>/dev/null & sleep 1; true'
 	nc -w 20 $2 7000 -e dd if=/run/lab/net.in 2>/dev/null
 	in_guest $1 60 "wait_until 30 sh -c 'sha256sum /run/in | grep -q $(sha256sum /run/lab/net.in | cut -c1-64)'"
+	moved $1 /run/lab/net.in
 	echo "# $1: $megs MB in took $(since $tr_t) s"
 	tr_t=$(now)
 	nc -l -p 7001 -e dd of=/run/lab/net.out 2>/dev/null & tr_nc=$!
@@ -39,6 +44,7 @@ transfers()
 	in_guest $1 60 'nc -w 20 10.9.0.1 7001 -e dd if=/run/in 2>/dev/null'
 	wait $tr_nc
 	cmp /run/lab/net.in /run/lab/net.out || fail "what came back from $1 is not what was sent"
+	moved $1 /run/lab/net.out
 	echo "# $1: $megs MB out took $(since $tr_t) s"
 }
 
@@ -55,6 +61,7 @@ killed_under_traffic()
 	wait_until 60 sh -c "[ \$(grep -c '($1): bus up' /var/log/xvmsgd.log) -gt $kt_n ]" || fail "$1 is not connected again"
 	wait $kt_nc
 	in_guest $1 60 "wait_until 30 sh -c 'sha256sum /run/in | grep -q $(sha256sum /run/lab/net.in | cut -c1-64)'"
+	moved $1 /run/lab/net.in
 	echo "# $1: TCP went on over a dead worker"
 }
 

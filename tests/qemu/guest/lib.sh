@@ -60,7 +60,16 @@ small_fio()
 	[ $# -lt 2 ] && shift || shift 2
 	/run/t/tools/ld.so --library-path /run/t/tools /run/t/tools/fio --name=case --filename=$sf_file --size=${sf_mb}m \
 		--rw=randwrite --bssplit=4k/60:16k/25:64k/15 --ioengine=libaio --iodepth=8 --direct=1 --verify=crc32c --do_verify=1 \
-		--verify_fatal=1 --thread --randseed=$$ "$@" > /run/fio.out 2>&1 || { tail -20 /run/fio.out; return 1; }
+		--verify_fatal=1 --thread --randseed=$$ --output-format=normal,terse --terse-version=3 "$@" > /run/fio.out 2>&1 || { tail -20 /run/fio.out; return 1; }
+	awk -F';' '/^3;/ { print ($6 + $47) * 1024 }' /run/fio.out >> /run/fio.bytes
+}
+# say_verified [DIR [BYTES]]: how many bytes were compared: read and written by small_fio, of the files in DIR that have sums, and BYTES more.
+say_verified()
+{
+	sv_n=${2:-0}
+	[ ! -e ${1:-/mnt}/SHA256SUMS ] || sv_n=$((sv_n + $(cd ${1:-/mnt} && sed 's/^[^ ]*  //' SHA256SUMS | tr '\n' '\0' | xargs -0 stat -c %s | awk '{ n += $1 } END { printf "%d", n }')))
+	[ ! -e /run/fio.bytes ] || sv_n=$((sv_n + $(awk '{ n += $1 } END { printf "%d", n }' /run/fio.bytes)))
+	echo "compared $sv_n bytes"
 }
 # The console and the port called agent of a virtio-console: their devices, in /run/con and /run/port.
 find_console()
