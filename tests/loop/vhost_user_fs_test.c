@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * A directory served by Debian's virtiofsd, through the whole worker: a file is
- * found, opened and read with FUSE's own requests; the server dies, the device
- * needs a reset, and works with the next server.
+ * found, opened and read with FUSE's own requests; the server dies with requests
+ * in hand, the device needs a reset, and works with the next server.
  */
 /* LINK: dom0/base dom0/virtio dom0/dev dom0/remote dom0/bus dom0/worker/aio.c dom0/worker/worker.c */
 /* LINK: dom0/worker/control.c dom0/worker/types.c xen/proto tests/support/rig.c tests/support/drv.c */
@@ -17,6 +17,7 @@
 #include <fcntl.h>
 #include <linux/fuse.h>
 #include <linux/virtio_ids.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -28,6 +29,8 @@
 #define QUEUE_SIZE 64u
 #define OUT 0x10000u		/* of the area: what the server reads, */
 #define IN 0x18000u		/* and what it writes */
+#define LEFT_AT 0x28000u	/* requests that are left unanswered, and how many */
+#define LEFT 5u
 #define FILE_BYTES 100000u
 
 static struct rig rig;
@@ -151,10 +154,31 @@ static void read_file(void)
 	}
 }
 
+/* Requests that the server has and does not answer: it is stopped before it sees them. */
+static void leave_requests(void)
+{
+	struct fuse_in_header in = { .len = sizeof(in) + sizeof("file"), .opcode = FUSE_LOOKUP, .nodeid = 1 };
+	struct drv_seg seg[2] = { { 0, in.len, false }, { 0, sizeof(struct fuse_out_header) + sizeof(struct fuse_entry_out), true } };
+	u32 i;
+
+	assert_return_code(kill(server, SIGSTOP), errno);
+	for (i = 0; i < LEFT; i++) {
+		in.unique = 100 + i;
+		memcpy(base + LEFT_AT + i * 0x400, &in, sizeof(in));
+		memcpy(base + LEFT_AT + i * 0x400 + sizeof(in), "file", sizeof("file"));
+		seg[0].addr = xvm_addr_make(AREA, LEFT_AT + i * 0x400);
+		seg[1].addr = xvm_addr_make(AREA, LEFT_AT + i * 0x400 + 0x200);
+		assert_true(drv_vq_add(&vq[1], seg, 2) >= 0);
+	}
+	drv_vq_kick(&vq[1]);
+	drv_sync(&drv);
+}
+
 static void test_directory(void **state)
 {
 	struct xvm_ipc_dev_add add;
 	char tag[36];
+	u32 len;
 
 	(void)state;
 	if (access(VIRTIOFSD, X_OK))
@@ -171,12 +195,15 @@ static void test_directory(void **state)
 	set_up_queues();
 	read_file();
 
-	/* What the server knew of open files is lost with it, so this device cannot go on by itself. */
+	/* What the server knew of open files is lost with it, so this device cannot go on by itself; what it had in hand is not answered. */
+	leave_requests();
 	vu_server_kill(server);
 	DRV_UNTIL(&drv, drv_status(&drv, FS) & XVM_S_NEEDS_RESET);
 	RIG_UNTIL(&rig, rig.states[FS] & 1u << XVM_DEV_BROKEN);
 	RIG_UNTIL(&rig, rig.states[FS] & 1u << XVM_DEV_SERVER_LOST);
+	assert_int_equal(drv_vq_get(&vq[1], &len), -1);
 	assert_int_equal(drv_set_status(&drv, FS, 0), 0);
+	assert_int_equal(drv_vq_get(&vq[1], &len), -1);
 	run_server();
 	vu_server_again(&rig, FS, sock_path, 2);
 	set_up_queues();
