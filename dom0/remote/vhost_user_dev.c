@@ -794,7 +794,6 @@ static void lose(struct remote *r, const char *why)
 			drop_requests(r, REQ_SENT);
 		settle(r);
 	}
-	/* After the other word, which this one would be forgotten for. */
 	vdev->ops->state(vdev, XVM_DEV_SERVER_LOST, why);
 	xvm_vdev_release(vdev);
 }

@@ -147,9 +147,12 @@ static void host_dev_state(void *arg, uint16_t num, int state, const char *reaso
 	struct xvm_ipc_dev_state msg = { .num = num, .state = (uint16_t)state };
 
 	snprintf(msg.reason, sizeof(msg.reason), "%s", reason ? reason : "");
-	if (state == XVM_DEV_GONE) {
-		/* Of that number there is nothing more to say, and somebody waits for this. */
-		if (waiting)
+	/*
+	 * Of a number that is gone there is nothing more to say, and somebody waits for this. A lost server is no state that a
+	 * newer one stands for but asks for the next server, and there are no more of these than servers brought.
+	 */
+	if (state == XVM_DEV_GONE || state == XVM_DEV_SERVER_LOST) {
+		if (waiting && state == XVM_DEV_GONE)
 			forget_state(at);
 		tell(w, &msg, XVM_IPC_DEV_STATE, sizeof(msg));
 		return;
