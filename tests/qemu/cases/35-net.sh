@@ -31,15 +31,19 @@ refused()
 	grep -q "$3" /run/lab/refused || { cat /run/lab/refused; fail "expected '$3' for $2"; }
 }
 
-tap_counts() { for tc in tx_bytes tx_packets rx_bytes rx_packets; do cat /sys/class/net/$1/statistics/$tc; done | tr '\n' ' '; }
+# frames FIELD: bytes and frames that the tap has had, tx to the guest, rx from it.
+frames() { cat /sys/class/net/$tap/statistics/${1}_bytes /sys/class/net/$tap/statistics/${1}_packets | tr '\n' ' '; }
 
 # What the guest's driver has on, and what it comes to: frames on the tap that no wire of this MTU has.
 offloaded()
 {
 	in_guest $1 10 '[ $(xvm-nic eth0 | grep -cE "^on (tx-checksum-ip-generic|tx-tcp-segmentation|tx-tcp6-segmentation|rx-checksum)$") = 4 ]'
-	of_before=$(tap_counts $tap)
-	transfers $1 $2
-	echo $of_before $(tap_counts $tap) | awk '{ to = ($5 - $1) / ($6 - $2); from = ($7 - $3) / ($8 - $4)
+	# Each while the data goes that way: acknowledgements are small.
+	of_tx=$(frames tx)
+	transfer_in $1 $2
+	of_tx="$of_tx $(frames tx)" of_rx=$(frames rx)
+	transfer_out $1
+	echo $of_tx $of_rx $(frames rx) | awk '{ to = ($3 - $1) / ($4 - $2); from = ($7 - $5) / ($8 - $6)
 		printf "# bytes a frame: %d to the guest, %d from it\n", to, from; exit to < 1515 || from < 1515 }' || fail "no frame was longer than a wire's"
 }
 

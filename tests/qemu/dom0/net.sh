@@ -29,19 +29,25 @@ guest_up()
 }
 
 # transfers NAME IP: $megs MB to the guest and from it, compared by their sums. busybox's nc stops when its own input ends, so dd has the connection.
-transfers()
+transfers() { transfer_in $1 $2 && transfer_out $1; }
+
+transfer_in()
 {
 	[ -s /run/lab/net.in ] || dd if=/dev/urandom of=/run/lab/net.in bs=1M count=$megs 2>/dev/null
 	tr_t=$(now)
 	in_guest $1 10 'rm -f /run/in; nc -l -p 7000 -e dd of=/run/in 2>/dev/null & sleep 1; true'
-	nc -w 20 $2 7000 -e dd if=/run/lab/net.in 2>/dev/null
+	nc -w 20 $2 7000 -e dd if=/run/lab/net.in bs=64k 2>/dev/null
 	in_guest $1 60 "wait_until 30 sh -c 'sha256sum /run/in | grep -q $(sha256sum /run/lab/net.in | cut -c1-64)'"
 	moved $1 /run/lab/net.in
 	echo "# $1: $megs MB in took $(since $tr_t) s"
+}
+
+transfer_out()
+{
 	tr_t=$(now)
 	nc -l -p 7001 -e dd of=/run/lab/net.out 2>/dev/null & tr_nc=$!
 	sleep 1
-	in_guest $1 60 'nc -w 20 10.9.0.1 7001 -e dd if=/run/in 2>/dev/null'
+	in_guest $1 60 'nc -w 20 10.9.0.1 7001 -e dd if=/run/in bs=64k 2>/dev/null'
 	wait $tr_nc
 	cmp /run/lab/net.in /run/lab/net.out || fail "what came back from $1 is not what was sent"
 	moved $1 /run/lab/net.out
