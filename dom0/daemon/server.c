@@ -121,8 +121,8 @@ static void put_filter(struct filter *f)
 }
 
 /*
- * A server needs nothing of Xen: its devices are closed to it, whatever its user may open, and so are other
- * processes. System calls of another architecture are closed altogether.
+ * A server needs nothing of Xen: what its devices do for ioctls is closed to it, whatever its user may open, and so are
+ * other processes. What files do for root is not (docs/threat-model.md). System calls of another architecture are closed altogether.
  */
 static int refuse_calls(void)
 {
@@ -312,13 +312,19 @@ static void on_opened(void *arg, const struct xvm_opened *opened, struct fdset *
 	xvm_timer(disk->server.retry, LASTED_MS);
 }
 
+/* The word of many tries goes with the count. */
+static void forget_tries(struct xvm_disk *disk)
+{
+	if (disk->server.tries >= MANY_TRIES && !disk->broken)
+		disk->why[0] = 0;
+	disk->server.tries = disk->server.wait_ms = 0;
+}
+
 static void lasted(struct xvm_disk *disk)
 {
-	if (disk->server.tries >= MANY_TRIES) {
-		disk->why[0] = 0;
+	if (disk->server.tries >= MANY_TRIES)
 		xvm_disk_log(disk, LOG_INFO, "its server is there to stay");
-	}
-	disk->server.tries = disk->server.wait_ms = 0;
+	forget_tries(disk);
 }
 
 static void on_retry(evutil_socket_t fd, short what, void *arg)
@@ -377,7 +383,7 @@ void xvm_server_lost(struct xvm_disk *disk)
 bool xvm_server_end(struct xvm_disk *disk)
 {
 	disk->server.lost = false;
-	disk->server.wait_ms = disk->server.tries = 0;
+	forget_tries(disk);
 	if (disk->server.pid)
 		kill(disk->server.pid, SIGKILL);
 	return disk->server.pid;

@@ -159,7 +159,7 @@ void vfio_area_shared(struct xvm_vdev *vdev, u32 area, int fd)
 	struct vfio_dev *dev = vdev->model;
 	struct vfio_area *a = find(dev, area);
 
-	if (a && a->state == VFIO_AREA_ASKED && !a->goes) {
+	if (a && a->state == VFIO_AREA_ASKED && !a->goes && dev->state != VFIO_DEAD) {
 		a->fd = fd;
 		tell(dev, a);
 		return;

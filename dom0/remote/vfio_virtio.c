@@ -31,11 +31,18 @@ _Static_assert(XVM_VDEV_MAX_VQS * SHADOW_QUEUE_BYTES <= XVM_RINGS_BYTES, "room f
 /* A server that is there lets go of the guest's memory first; that has a limit, as every reply has. */
 static void leave(struct vfio_dev *dev)
 {
-	if (dev->state == VFIO_DOWN && !vfio_areas_take_back(dev)) {
-		if (!dev->leave_held)
-			xvm_vdev_hold(dev->vdev);
-		dev->leave_held = true;
-		return;
+	if (dev->state == VFIO_DOWN) {
+		bool back = vfio_areas_take_back(dev);
+
+		/* The connection may have ended over it, and then this has been done. */
+		if (dev->state == VFIO_DEAD)
+			return;
+		if (!back) {
+			if (!dev->leave_held)
+				xvm_vdev_hold(dev->vdev);
+			dev->leave_held = true;
+			return;
+		}
 	}
 	dev->state = VFIO_DEAD;
 	virtio_pci_abandon(&dev->pci);

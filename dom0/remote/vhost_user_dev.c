@@ -167,7 +167,7 @@ static void leave_connection(struct remote *r)
 		r->log = vu_front_take_inflight(r->front);
 	vu_front_free(r->front);
 	r->front = NULL;
-	r->identified = r->running = r->front_active = r->start_waits = r->telling = r->tell_again = false;
+	r->identified = r->running = r->stopping = r->front_active = r->start_waits = r->telling = r->tell_again = false;
 	if (r->call_polled)
 		xvm_aio_poll_end(r->vdev->aio, &r->call_poll);
 	if (r->log.fd < 0)
@@ -857,6 +857,15 @@ static void remote_cancel(struct xvm_vdev *vdev, struct xvm_vq *vq)
 	settle(r);
 }
 
+/* A server that has what was written is told of the reset (on_stopped); the next one is not to have it at all. */
+static void remote_reset(struct xvm_vdev *vdev)
+{
+	struct remote *r = vdev->model;
+
+	if (!r->identified || r->telling)
+		memset(r->written, 0, sizeof(r->written));
+}
+
 /* Without a server it is for the next one. */
 static bool remote_config_written(struct xvm_vdev *vdev, u32 off, u32 len)
 {
@@ -1045,6 +1054,7 @@ const struct xvm_vdev_type xvm_vhost_user_type = {
 	.kick = remote_kick,
 	.config_written = remote_config_written,
 	.cancel = remote_cancel,
+	.reset = remote_reset,
 	.attach = remote_attach,
 	.server_ended = remote_server_ended,
 	.area_added = remote_area_added,

@@ -283,6 +283,40 @@ static void test_late(void **state)
 	expect_there(3, true);
 }
 
+static u32 put_think(u8 *msg, u16 num)
+{
+	static const u8 word = TOY_THINK;
+	struct xvm_msg_config m = { 7, 0, 1, &word };
+
+	return xvm_msg_put_config(msg, VIRTIO_MSG_SET_CONFIG, num, &m);
+}
+
+/* One request more than agreed, to a device that answers none at once: the bus ends as it does for any other. */
+static void test_one_too_many(void **state)
+{
+	u8 msg[64];
+	u32 i;
+
+	(void)state;
+	add_toy(NUM);
+	add_toy(NUM + 1);
+	drv_send(&drv, msg, put_think(msg, NUM));
+	for (i = 1; i < XVM_DEFAULT_CREDITS; i++)
+		drv_send(&drv, msg, xvm_msg_put_empty(msg, 0, VIRTIO_MSG_GET_DEVICE_INFO, NUM));
+	drv_sync(&drv);
+	drv_send(&drv, msg, put_think(msg, NUM + 1));
+	RIG_UNTIL(&rig, rig.fail_reason);
+	assert_int_equal(rig.fail_reason, XVM_ERR_CREDIT);
+	rig_wait_exit(&rig);
+}
+
+static int stop_over(void **state)
+{
+	(void)state;
+	tap_stop("");
+	return 0;
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, start, stop_all)
 
 int main(void)
@@ -290,6 +324,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(test_spread), cmocka_unit_test_setup_teardown(test_small, start_small, stop_all),
 		CASE(test_small_windows), CASE(test_full), cmocka_unit_test_setup_teardown(test_late, start, stop_rude), CASE(test_liars),
+		cmocka_unit_test_setup_teardown(test_one_too_many, start, stop_over),
 	};
 
 	return RIG_RUN_BOTH(tests);

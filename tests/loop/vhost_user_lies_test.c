@@ -457,6 +457,13 @@ static void test_written(void **state)
 	again("");
 	check_wce(0);
 	assert_int_equal(drv.configs[DEV], 0);
+	/* A driver that resets while there is none leaves nothing of it to the next one. */
+	lose_server();
+	assert_int_equal(drv_set_status(&drv, DEV, 0), 0);
+	again("--at SET_CONFIG --do refuse");
+	drv_blk_restart(&blk, ~0ull & ~XVM_F_RING_PACKED & ~XVM_F_IN_ORDER);
+	DRV_UNTIL(&drv, drv.configs[DEV]);
+	check_wce(1);
 	beside_works();
 }
 

@@ -77,6 +77,9 @@ static bool toy_config_written(struct xvm_vdev *vdev, u32 off, u32 len)
 	case TOY_SLOW:
 		toy->slow = true;
 		return true;
+	case TOY_THINK:
+		vdev->config_waits = true;
+		return true;
 	}
 	return vdev->config[0] != TOY_REFUSE;
 }

@@ -25,6 +25,7 @@ enum toy_word {
 	TOY_BREAK,		/* fail for good */
 	TOY_SLOW,		/* requests take TOY_SLOW_MS and cannot be cancelled */
 	TOY_REFUSE,		/* do not take this write */
+	TOY_THINK,		/* take it, and never say so */
 };
 
 extern const struct xvm_vdev_type toy_type;
